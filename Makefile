@@ -1,0 +1,64 @@
+# Two commands matter: `make demo` shows the corridor at work, `make test` proves it.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_TOOLS := node_modules/.installed
+
+export SOLCX_BINARY_PATH := $(CURDIR)/node_modules/.solcx
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format contracts bench lock clean
+
+help: ## Show the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## Settle real payments between two Hong Kong and two Thai banks (needs Python only)
+	@$(BIN)/python -m examples.demo
+
+test: $(VENV)/.dev $(NODE_TOOLS) ## Run every test: Python and Foundry
+	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m tools.foundry test
+
+lint: $(VENV)/.dev $(NODE_TOOLS) ## Check format, style and types
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+contracts: $(VENV)/.dev $(NODE_TOOLS) ## Compile the contracts into corridor/artifacts
+	@$(BIN)/python -m tools.compile_contracts
+
+bench: $(VENV)/.dev $(NODE_TOOLS) ## Measure: liquidity, intake of 10,000 payments, gas
+	@$(BIN)/python -m tools.bench
+
+lock: ## Make the locked requirements anew from pyproject.toml (needs uv)
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--extra corridor --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--extra corridor pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+
+clean: ## Remove what the set-up installed
+	@rm -rf $(VENV) node_modules out cache .build
+
+# A stamp is written only when its step has finished; a half-finished step starts over.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is missing: install it, or name it with make PYTHON=..."; exit 1; }
+	@echo "Setting up Python packages (about a minute, once) ..."
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@echo "Setting up test tools (about two minutes, once) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(NODE_TOOLS): package-lock.json tools/solc.js
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || { echo "Node 20 or later is missing: install it; make test needs it, make demo doesn't."; exit 1; }
+	@npm ci --silent --no-audit --no-fund
+	@mkdir -p node_modules/.solcx && cp tools/solc.js node_modules/.solcx/solc-v0.8.30 && chmod +x node_modules/.solcx/solc-v0.8.30
+	@touch $@
