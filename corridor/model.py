@@ -1,0 +1,136 @@
+"""The one idea: an obligation is a set of legs that are discharged together or not at all.
+
+These are the shapes that banks sign, in the words of the glossary. How each is hashed and signed stands in
+:mod:`corridor.typed_data`, how legs are bound under two parties' roots in :mod:`corridor.merkle`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from corridor.errors import CorridorError
+
+# The contract's own bound: what fits one transaction and one bit per locked leg.
+MAX_LEGS = 16
+
+
+class ObligationError(CorridorError):
+    """Legs that cannot form an obligation."""
+
+    code = "OBLIGATION"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leg:
+    """``amount_minor`` of ``token`` on chain ``chain_id``, from ``payer`` to ``payee`` (BIC11 each).
+
+    The field order is the canonical order of legs: payer, payee, chain, token.
+    """
+
+    payer: str
+    payee: str
+    chain_id: int
+    token: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What ties an obligation to a bank's message: whose it is, its UETR, and the hash of its content."""
+
+    payer: str
+    uetr: str
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Instructions and the legs they ask for, both in canonical order. Make one with :func:`obligation`."""
+
+    instructions: tuple[Instruction, ...]
+    legs: tuple[Leg, ...]
+
+    @property
+    def payers(self) -> tuple[str, ...]:
+        """The distinct payers in leg order: who signs a gross consent."""
+        return tuple(dict.fromkeys(leg.payer for leg in self.legs))
+
+    @property
+    def parties(self) -> frozenset[str]:
+        """Every bank that pays or is paid."""
+        return frozenset(bic for leg in self.legs for bic in (leg.payer, leg.payee))
+
+
+def obligation(instructions: Iterable[Instruction], legs: Iterable[Leg]) -> Obligation:
+    """Return the obligation in canonical order: instructions by (payer, UETR), legs by (payer, payee, chain, token).
+
+    Raises:
+        ObligationError: no legs or more than :data:`MAX_LEGS`; a leg that pays its own payer, pays nothing, or
+            stands twice (same payer, payee, chain and token: add the amounts instead).
+    """
+    ordered = sorted(legs, key=lambda leg: (leg.payer, leg.payee, leg.chain_id, int(leg.token, 16)))
+    if not 1 <= len(ordered) <= MAX_LEGS:
+        raise ObligationError(f"an obligation has 1 to {MAX_LEGS} legs, not {len(ordered)}")
+    for leg in ordered:
+        if leg.payer == leg.payee or leg.amount_minor <= 0:
+            raise ObligationError(f"a leg moves a positive amount between two banks, not {leg}")
+    for one, other in itertools.pairwise(ordered):
+        if (one.payer, one.payee, one.chain_id, one.token) == (
+            other.payer,
+            other.payee,
+            other.chain_id,
+            other.token,
+        ):
+            raise ObligationError(f"two legs from {one.payer} to {one.payee} in one token: add their amounts")
+    by_payer = sorted(instructions, key=lambda instruction: (instruction.payer, instruction.uetr))
+    return Obligation(tuple(by_payer), tuple(ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class LockTerms:
+    """Under what a leg is locked. The ``other_*`` fields are zero when all legs are on this ledger."""
+
+    attempt: int
+    hashlock: bytes
+    timelock_s: int
+    other_chain_id: int = 0
+    other_settlement: str = "0x" + "00" * 20
+    other_timelock_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A net settlement: one entry per participant, its net position per token and its entry root.
+
+    ``positions`` is row-major: participant i's position in token j is ``positions[i * len(tokens) + j]``, received
+    minus paid. Participants and tokens are strictly ascending; every token's column sums to zero.
+    """
+
+    proposer: str
+    round: int
+    deadline_s: int
+    tokens: tuple[str, ...]
+    participants: tuple[str, ...]
+    entry_roots: tuple[bytes, ...]
+    positions: tuple[int, ...]
+
+    def position(self, participant: str, token: str) -> int:
+        """Net position of ``participant`` in ``token``; zero where it has none."""
+        if participant not in self.participants or token not in self.tokens:
+            return 0
+        row, column = self.participants.index(participant), self.tokens.index(token)
+        return self.positions[row * len(self.tokens) + column]
+
+    def entry_root(self, participant: str) -> bytes:
+        """Root over the participant's counterparties, under which all its legs stand."""
+        return self.entry_roots[self.participants.index(participant)]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A compact signature (ERC-2098). Both words zero: the participant consents by its own transaction."""
+
+    r: bytes
+    vs: bytes
