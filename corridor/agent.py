@@ -1,0 +1,276 @@
+"""A bank's agent: it holds the bank's key, keeps the bank's own books, and signs only what it has checked.
+
+The operator is not trusted with money. The agent records what its bank instructs before anything leaves, checks every
+proposal against these books and its own view of the ledger, stores list and proofs before its signature leaves, and
+hands its bank a forwarded payment only when it hashes to an obligation that is discharged and final on the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Engine, select
+
+from corridor import consent_rules, typed_data, wire
+from corridor.agent_books import Consent, SqlBooks
+from corridor.consent_rules import Books, Instructed, Place
+from corridor.errors import CorridorError
+from corridor.iso20022 import CreditTransfer, UnreadableMessage, read_message
+from corridor.model import Obligation, Signature
+from corridor.money import MINOR_UNIT_DIGITS, AmountError, parse_amount
+from corridor.ports import (
+    Amendment,
+    Answer,
+    ConsentRefused,
+    Delivery,
+    Evidence,
+    GrossProposal,
+    NetProposal,
+    OperatorPort,
+    Submission,
+)
+from corridor.store.tables import mailbox
+
+# A bank signs nothing that stays valid longer than this; the contract's own bound is 900 s.
+MAX_CONSENT_S = 900
+
+
+class LedgerView(Protocol):
+    """What an agent reads on its bank's own node; all of it at a final block, the head's time apart."""
+
+    chain_id: int
+    settlement: str
+
+    def head_time_s(self) -> int:
+        """Time of the newest block."""
+
+    def final_time_s(self) -> int:
+        """Time of the newest final block."""
+
+    def epoch(self, participant: str) -> int:
+        """The participant's consent epoch."""
+
+    def batch_of(self, proposer: str, round_: int) -> bytes | None:
+        """The batch that took the round, if one did."""
+
+    def is_discharged(self, obligation_id: bytes) -> bool:
+        """Whether the obligation was settled gross or claimed."""
+
+
+class ForwardRefused(CorridorError):
+    """A forwarded payment that hashes to no discharged obligation: nothing is credited."""
+
+    code = "FORWARD_REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Who the agent works for: BIC, key, and the operator's BIC (which is never a payee)."""
+
+    bic: str
+    key: Callable[[], bytes]
+    operator_bic: str
+
+
+class BankAgent:
+    """See the module. ``write_out(name, body)`` puts a file into the bank's outbox, atomically."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        database: Engine,
+        ledger: LedgerView,
+        place: Place,
+        write_out: Callable[[str, bytes], None],
+    ) -> None:
+        self.bic = bank.bic
+        self._bank = bank
+        self._database = database
+        self._ledger = ledger
+        self._place = place
+        self._write_out = write_out
+        self._domain = typed_data.domain_separator(ledger.chain_id, ledger.settlement)
+
+    # -- what the bank asks ---------------------------------------------------------------------------------------
+
+    def submit(self, raw: bytes, operator: OperatorPort) -> Answer:
+        """Record the bank's message in its own books, sign it, and send it on. Doing so again changes nothing."""
+        instructions = self._instructions_in(raw)
+        message_hash = hashlib.sha256(raw).digest()
+        signature = self._sign(typed_data.submission_digest(self._domain, self.bic, message_hash))
+        with self._database.begin() as connection:
+            SqlBooks(connection).record_message(message_hash, raw, wire.dump(signature), instructions)
+        return operator.submit(Submission(self.bic, raw, signature))
+
+    def amend(self, amendment: Amendment, operator: OperatorPort) -> None:
+        """Hold, release, cancel or re-prioritise an own payment: first in the bank's books, then at the operator."""
+        states = {"hold": "held", "release": "open", "cancel": "cancelled"}
+        with self._database.begin() as connection:
+            if amendment.verb in states:
+                SqlBooks(connection).set_state(amendment.uetr, states[amendment.verb])
+        signature = self._sign(amendment_digest(self._domain, amendment))
+        operator.amend(amendment, signature)
+
+    def _instructions_in(self, raw: bytes) -> list[Instructed]:
+        try:
+            message = read_message(raw, operator_bic=self._bank.operator_bic)
+        except UnreadableMessage:
+            return []
+        return [one for one in (_instructed(transfer, self.bic) for transfer in message.transactions) if one]
+
+    # -- what the operator asks -----------------------------------------------------------------------------------
+
+    def gross_consent(self, proposal: GrossProposal) -> Signature:
+        """Consent to settle one obligation; :class:`ConsentRefused` otherwise."""
+        epoch = self._check_time(proposal.deadline_s)
+        identifier = typed_data.obligation_id(proposal.obligation)
+        with self._database.begin() as connection:
+            books = SqlBooks(connection)
+            self._settle_books(books)
+            known = self._known(books, [proposal.obligation])
+            consent_rules.check_gross(self.bic, self._place, known, proposal)
+            digest = typed_data.gross_consent_digest(
+                self._domain, self.bic, epoch, proposal.deadline_s, proposal.obligation
+            )
+            evidence = Evidence((proposal.obligation,), None)
+            books.record_consent(
+                Consent("gross", digest, identifier, None, None, proposal.deadline_s),
+                consent_rules.net_debits(self.bic, evidence.obligations),
+                wire.dump(evidence),
+                self._items(evidence.obligations),
+            )
+        return self._sign(digest)
+
+    def net_consent(self, proposal: NetProposal) -> Signature:
+        """Consent to the bank's entry in a batch; :class:`ConsentRefused` otherwise."""
+        batch = proposal.batch
+        epoch = self._check_time(batch.deadline_s)
+        if self._ledger.batch_of(batch.proposer, batch.round) is not None:
+            raise ConsentRefused(self.bic, "deadline", f"round {batch.round} is taken already")
+        with self._database.begin() as connection:
+            books = SqlBooks(connection)
+            self._settle_books(books)
+            consent_rules.check_net(self.bic, self._place, self._known(books, proposal.obligations), proposal)
+            digest = typed_data.net_consent_digest(self._domain, self.bic, epoch, batch)
+            books.record_consent(
+                Consent("net", digest, typed_data.batch_id(batch), batch.proposer, batch.round, batch.deadline_s),
+                consent_rules.net_debits(self.bic, proposal.obligations),
+                wire.dump(proposal),
+                self._items(proposal.obligations),
+            )
+        return self._sign(digest)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Take a message into the bank's outbox folder, once. A forwarded payment must prove itself first."""
+        with self._database.begin() as connection:
+            known = connection.execute(select(mailbox.c.message).where(mailbox.c.message == delivery.name)).first()
+            if known is None:
+                if delivery.kind == "forward":
+                    self._check_forward(SqlBooks(connection), delivery)
+                row = {"message": delivery.name, "kind": delivery.kind, "body": delivery.body}
+                connection.execute(mailbox.insert().values(row))
+        self._write_out(delivery.name, delivery.body)
+
+    # -- how it checks --------------------------------------------------------------------------------------------
+
+    def _sign(self, digest: bytes) -> Signature:
+        return typed_data.sign_digest(self._bank.key(), digest)
+
+    def _check_time(self, deadline_s: int) -> int:
+        """Refuse a deadline that is past or too far off; return the bank's own consent epoch."""
+        left_s = deadline_s - self._ledger.head_time_s()
+        if not 0 < left_s <= MAX_CONSENT_S:
+            raise ConsentRefused(self.bic, "deadline", f"it ends in {left_s} s, allowed are 1 to {MAX_CONSENT_S} s")
+        return self._ledger.epoch(self.bic)
+
+    def _known(self, books: SqlBooks, obligations: Sequence[Obligation]) -> Books:
+        uetrs = (uetr for owed in obligations for uetr in consent_rules.own_instructions(self.bic, owed))
+        return books.snapshot(map(typed_data.obligation_id, obligations), uetrs)
+
+    def _items(self, obligations: Sequence[Obligation]) -> set[str]:
+        """What a consent ties up: the obligations, and this bank's own instructions in them."""
+        ids = {typed_data.obligation_id(owed).hex() for owed in obligations}
+        return ids.union(*(consent_rules.own_instructions(self.bic, owed) for owed in obligations))
+
+    def _settle_books(self, books: SqlBooks) -> None:
+        """Release or discharge what live consents tie up, by what *final* blocks say and by nothing else."""
+        final_time_s = self._ledger.final_time_s()
+        taken: dict[tuple[str, int], bytes | None] = {}
+        for consent in books.live_consents():
+            passed = final_time_s >= consent.deadline_s
+            if consent.kind == "gross":
+                if self._ledger.is_discharged(consent.subject):
+                    books.close(consent, "discharged")
+                elif passed:
+                    books.close(consent, "released")
+                continue
+            slot = (consent.proposer or "", consent.round or 0)
+            if slot not in taken:
+                taken[slot] = self._ledger.batch_of(*slot)
+            if taken[slot] == consent.subject:
+                books.close(consent, "discharged")
+            elif taken[slot] is not None or passed:
+                books.close(consent, "released")
+
+    def _check_forward(self, books: SqlBooks, delivery: Delivery) -> None:
+        """Every payment in the message hashes to an obligation that pays this bank and is discharged for good."""
+        evidence = delivery.evidence
+        if evidence is None:
+            raise ForwardRefused(f"{delivery.name} comes without evidence")
+        self._settle_books(books)
+        expected = {}
+        known = self._known(books, evidence.obligations)
+        for owed in evidence.obligations:
+            identifier = typed_data.obligation_id(owed)
+            if identifier not in known.discharged and not self._ledger.is_discharged(identifier):
+                raise ForwardRefused(f"{delivery.name}: obligation {identifier.hex()} is not discharged and final")
+            for instruction in owed.instructions:
+                received = {
+                    leg.token.lower(): leg.amount_minor
+                    for leg in owed.legs
+                    if (leg.payer, leg.payee) == (instruction.payer, self.bic)
+                }
+                expected[instruction.uetr] = (instruction.content_hash, received)
+        message = read_message(delivery.body, operator_bic=self._bank.operator_bic)
+        for transfer in message.transactions:
+            content_hash, received = expected.get(transfer.uetr or "", (b"", {}))
+            token = self._place.tokens.get(transfer.currency, "").lower()
+            if content_hash != transfer.content_hash or received.get(token) != _minor(
+                transfer.currency, transfer.amount_text
+            ):
+                raise ForwardRefused(f"{delivery.name}: {transfer.uetr} is not what was discharged")
+
+
+def amendment_digest(domain: bytes, amendment: Amendment) -> bytes:
+    """What a bank signs to change a queued payment."""
+    text = json.dumps([amendment.uetr, amendment.verb, amendment.priority])
+    return typed_data.submission_digest(domain, amendment.bank, hashlib.sha256(text.encode()).digest())
+
+
+def _instructed(transfer: CreditTransfer, bank: str) -> Instructed | None:
+    """Return what the bank instructs by ``transfer``; None where it is not this bank's or can't be paid."""
+    amount_minor = _minor(transfer.currency, transfer.amount_text)
+    if transfer.uetr is None or transfer.payer_bic != bank or amount_minor is None:
+        return None
+    bought_minor = _minor(transfer.pvp.bought_currency, transfer.pvp.bought_amount_text) if transfer.pvp else None
+    return Instructed(
+        transfer.uetr,
+        transfer.content_hash,
+        transfer.payee_bic,
+        transfer.currency,
+        amount_minor,
+        transfer.pvp.bought_currency if transfer.pvp else None,
+        bought_minor,
+        "open",
+    )
+
+
+def _minor(currency: str, amount_text: str) -> int | None:
+    try:
+        return parse_amount(currency, amount_text) if currency in MINOR_UNIT_DIGITS else None
+    except AmountError:
+        return None

@@ -1,0 +1,272 @@
+"""What a bank checks before it signs, in this order, each refusal with its reason.
+
+1. *complete*: from its own list the bank rebuilds its pair roots and its entry root; its own entry stands once.
+2. *bound*: each of its pair roots stands under the counterparty's entry too, and so do all other legs of the
+   obligations it has part in: an obligation is in the batch whole or not at all.
+3. *instructed*: what it pays, it instructed; each obligation is undischarged and in no other live consent.
+4. *position*: received minus paid is exactly its position for each token address; its limits hold over all live
+   consents together.
+5. *stored*: list and proofs are in its own store before its signature leaves. (The agent's part.)
+
+Pure functions over plain data: the agent brings its books.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from corridor.merkle import BoundLeg, LegForest, ProofError, pair_leaf, proves
+from corridor.model import Batch, Obligation, ObligationError, obligation
+from corridor.ports import ConsentRefused, GrossProposal, NetProposal
+from corridor.typed_data import obligation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed:
+    """One payment that the bank itself instructed; ``state`` is ``open``, ``held``, ``cancelled`` or ``discharged``."""
+
+    uetr: str
+    content_hash: bytes
+    payee: str
+    currency: str
+    amount_minor: int
+    bought_currency: str | None
+    bought_minor: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConsent:
+    """A consent that could still take effect. ``debits``: what the bank would pay net, per token address."""
+
+    kind: str
+    subject: bytes
+    proposer: str | None
+    round: int | None
+    debits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the bank knows of its own business, as far as a proposal touches it.
+
+    Attributes:
+        instructed: own instructions by UETR.
+        live: live consents by what they tie up: an obligation's id in hex, or an own instruction's UETR.
+        all_live: every live consent.
+        discharged: ids of obligations that are discharged already.
+    """
+
+    instructed: Mapping[str, Instructed]
+    live: Mapping[str, tuple[LiveConsent, ...]]
+    all_live: tuple[LiveConsent, ...]
+    discharged: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The ledger as the bank knows it: chain, token address per currency, and its own debit limit per token."""
+
+    chain_id: int
+    tokens: Mapping[str, str]
+    debit_limits: Mapping[str, int]
+
+
+def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) -> None:
+    """Raise :class:`ConsentRefused` unless the bank should consent to settle this obligation now."""
+    owed = proposal.obligation
+    _check_canonical(bank, owed)
+    identifier = obligation_id(owed)
+    _check_instructed(bank, place, books, owed)
+    for consent in _live(bank, books, owed):
+        if consent.kind != "gross" or consent.subject != identifier:
+            why = "the obligation, or an instruction of it, is in another live consent"
+            raise ConsentRefused(bank, "instructed", why, frozenset({identifier}))
+    _check_limits(bank, place, books, net_debits(bank, (owed,)), gross=identifier)
+
+
+def check_net(bank: str, place: Place, books: Books, proposal: NetProposal) -> None:
+    """Raise :class:`ConsentRefused` unless the bank should consent to its entry in this batch."""
+    batch = proposal.batch
+    bound = _check_complete(bank, proposal)
+    _check_bound(bank, proposal, bound)
+    seen: set[str] = set()
+    for owed in proposal.obligations:
+        _check_instructed(bank, place, books, owed)
+        own = own_instructions(bank, owed)
+        if not seen.isdisjoint(own):
+            why = "one instruction stands in two obligations"
+            raise ConsentRefused(bank, "instructed", why, frozenset({obligation_id(owed)}))
+        seen.update(own)
+        for consent in _live(bank, books, owed):
+            if consent.kind != "net" or (consent.proposer, consent.round) != (batch.proposer, batch.round):
+                why = "the obligation, or an instruction of it, is in a live consent of another round"
+                raise ConsentRefused(bank, "instructed", why, frozenset({obligation_id(owed)}))
+    _check_position(bank, proposal)
+    _check_limits(bank, place, books, net_debits(bank, proposal.obligations), net=(batch.proposer, batch.round))
+
+
+def own_instructions(bank: str, owed: Obligation) -> tuple[str, ...]:
+    """Return the UETRs of the instructions in ``owed`` that ``bank`` itself gave."""
+    return tuple(instruction.uetr for instruction in owed.instructions if instruction.payer == bank)
+
+
+def _live(bank: str, books: Books, owed: Obligation) -> tuple[LiveConsent, ...]:
+    """Live consents that ``owed`` is part of, or an instruction of the bank's own in it: an operator can put one
+    instruction into obligations of different ids, and must not have both discharged."""
+    items = (obligation_id(owed).hex(), *own_instructions(bank, owed))
+    return tuple(consent for item in items for consent in books.live.get(item, ()))
+
+
+def _check_canonical(bank: str, owed: Obligation) -> None:
+    try:
+        canonical = obligation(owed.instructions, owed.legs) == owed
+    except ObligationError as error:
+        raise ConsentRefused(bank, "complete", error.message) from error
+    if not canonical:
+        raise ConsentRefused(bank, "complete", "an obligation is not in canonical order")
+    if bank not in owed.parties:
+        raise ConsentRefused(bank, "complete", "an obligation in the list is none of this bank's")
+
+
+def _ascending(values: tuple[str, ...]) -> bool:
+    return all(one < other for one, other in itertools.pairwise(values))
+
+
+def _check_shape(bank: str, batch: Batch) -> None:
+    tokens = tuple(token.lower() for token in batch.tokens)
+    rows = len(batch.participants)
+    if not (_ascending(batch.participants) and _ascending(tokens)):
+        raise ConsentRefused(bank, "complete", "participants or tokens of the batch are not strictly ascending")
+    if len(batch.entry_roots) != rows or len(batch.positions) != rows * len(tokens):
+        raise ConsentRefused(bank, "complete", "the batch's columns differ in length")
+    if batch.participants.count(bank) != 1:
+        raise ConsentRefused(bank, "complete", "the batch has no entry for this bank")
+
+
+def _check_complete(bank: str, proposal: NetProposal) -> list[BoundLeg]:
+    """Rule 1. Return every leg of the listed obligations."""
+    _check_shape(bank, proposal.batch)
+    bound: list[BoundLeg] = []
+    for owed in proposal.obligations:
+        _check_canonical(bank, owed)
+        identifier = obligation_id(owed)
+        bound.extend(BoundLeg(identifier, index, len(owed.legs), leg) for index, leg in enumerate(owed.legs))
+    own = [one for one in bound if bank in one.pair]
+    try:
+        forest = LegForest(own)
+    except ProofError as error:
+        raise ConsentRefused(bank, "complete", error.message) from error
+    if not own or forest.entry_root(bank) != proposal.batch.entry_root(bank):
+        raise ConsentRefused(bank, "complete", "the listed legs are not those under this bank's entry root")
+    for pair, tree in forest.pair_trees.items():
+        other = pair[0] if pair[1] == bank else pair[1]
+        proof = proposal.pair_proofs.get(other, ())
+        batch = proposal.batch
+        if other not in batch.participants or not proves(pair_leaf(pair, tree.root), proof, batch.entry_root(other)):
+            objected = frozenset(one.obligation_id for one in own if one.pair == pair)
+            raise ConsentRefused(bank, "bound", f"the legs with {other} do not stand under its entry root", objected)
+    return bound
+
+
+def _check_bound(bank: str, proposal: NetProposal, bound: list[BoundLeg]) -> None:
+    """Rule 2 for the legs between two other banks."""
+    proven = {}
+    for proof in proposal.other_legs:
+        try:
+            proof.check(proposal.batch)
+        except ProofError as error:
+            raise ConsentRefused(bank, "bound", error.message) from error
+        proven[proof.bound] = proof
+    for one in bound:
+        if bank not in one.pair and one not in proven:
+            why = f"the leg from {one.leg.payer} to {one.leg.payee} of the same obligation is not proven"
+            raise ConsentRefused(bank, "bound", why, frozenset({one.obligation_id}))
+
+
+def _check_instructed(bank: str, place: Place, books: Books, owed: Obligation) -> None:
+    """Rule 3 for one obligation: the legs it pays are exactly what its own instructions ask for."""
+    identifier = obligation_id(owed)
+    objected = frozenset({identifier})
+    if identifier in books.discharged:
+        raise ConsentRefused(bank, "instructed", "the obligation is discharged already", objected)
+    pays = {(leg.payee, leg.chain_id, leg.token.lower()): leg.amount_minor for leg in owed.legs if leg.payer == bank}
+    gets = {(leg.payer, leg.chain_id, leg.token.lower()): leg.amount_minor for leg in owed.legs if leg.payee == bank}
+    uetrs = [instruction.uetr for instruction in owed.instructions]
+    if len(set(uetrs)) != len(uetrs):
+        raise ConsentRefused(bank, "instructed", "one instruction stands twice in an obligation", objected)
+    asked: dict[tuple[str, int, str], int] = {}
+    for instruction in owed.instructions:
+        if instruction.payer != bank:
+            continue
+        own = books.instructed.get(instruction.uetr)
+        if own is None or own.content_hash != instruction.content_hash:
+            raise ConsentRefused(bank, "instructed", f"{instruction.uetr} is not what this bank instructed", objected)
+        if own.state != "open":
+            raise ConsentRefused(bank, "instructed", f"{instruction.uetr} is {own.state}", objected)
+        key = (own.payee, place.chain_id, place.tokens[own.currency].lower())
+        asked[key] = asked.get(key, 0) + own.amount_minor
+        if own.bought_currency is not None:
+            bought = (own.payee, place.chain_id, place.tokens[own.bought_currency].lower())
+            if gets.get(bought) != own.bought_minor:
+                why = f"{instruction.uetr} buys {own.bought_currency}, which the obligation does not bring in full"
+                raise ConsentRefused(bank, "instructed", why, objected)
+    if pays != asked:
+        raise ConsentRefused(bank, "instructed", "the legs to pay are not those this bank instructed", objected)
+
+
+def _check_position(bank: str, proposal: NetProposal) -> None:
+    """Rule 4: received minus paid, per token address."""
+    batch = proposal.batch
+    net: dict[str, int] = {token.lower(): 0 for token in batch.tokens}
+    for owed in proposal.obligations:
+        for leg in owed.legs:
+            if bank not in (leg.payer, leg.payee):
+                continue
+            token = leg.token.lower()
+            if token not in net:
+                raise ConsentRefused(bank, "position", f"the batch has no column for token {leg.token}")
+            net[token] += leg.amount_minor if leg.payee == bank else -leg.amount_minor
+    for token in batch.tokens:
+        if net[token.lower()] != batch.position(bank, token):
+            why = f"the legs net to {net[token.lower()]} in {token}, the entry says {batch.position(bank, token)}"
+            raise ConsentRefused(bank, "position", why)
+
+
+def net_debits(bank: str, owed: tuple[Obligation, ...]) -> dict[str, int]:
+    """Return what ``bank`` would pay net per token address if ``owed`` were discharged together."""
+    net: dict[str, int] = {}
+    for one in owed:
+        for leg in one.legs:
+            if bank in (leg.payer, leg.payee):
+                token = leg.token.lower()
+                net[token] = net.get(token, 0) + (leg.amount_minor if leg.payer == bank else -leg.amount_minor)
+    return {token: amount for token, amount in net.items() if amount > 0}
+
+
+def _check_limits(
+    bank: str,
+    place: Place,
+    books: Books,
+    debits: Mapping[str, int],
+    *,
+    gross: bytes | None = None,
+    net: tuple[str, int] | None = None,
+) -> None:
+    """Limits hold over all live consents; of a round at most one takes effect, so its largest counts."""
+    exposure: dict[str, dict[object, int]] = {}
+    for consent in books.all_live:
+        slot: object = consent.subject if consent.kind == "gross" else (consent.proposer, consent.round)
+        for token, amount in consent.debits.items():
+            per_slot = exposure.setdefault(token, {})
+            per_slot[slot] = max(per_slot.get(slot, 0), amount)
+    for token, amount in debits.items():
+        limit = place.debit_limits.get(token)
+        per_slot = exposure.get(token, {})
+        own_slot: object = gross if gross is not None else net
+        total = sum(value for slot, value in per_slot.items() if slot != own_slot)
+        if limit is not None and total + max(amount, per_slot.get(own_slot, 0)) > limit:
+            why = f"net debit {total + amount} in {token} would exceed the bank's limit of {limit}"
+            raise ConsentRefused(bank, "limits", why)
