@@ -33,8 +33,9 @@ class Signature:
         return keccak(f"{self.name}({','.join(self.types)})".encode())
 
     def named(self, values: Sequence[Any]) -> dict[str, Any]:
-        """Pair values with parameter names; a parameter without a name is called by its place."""
-        return {name or str(place): value for place, (name, value) in enumerate(zip(self.names, values, strict=True))}
+        """Pair values with parameter names (a place where there is none); identifiers come back as text."""
+        parts = zip(self.names, self.types, values, strict=True)
+        return {name or str(place): _readable(kind, value) for place, (name, kind, value) in enumerate(parts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,9 @@ class Contract:
     events: Mapping[bytes, Event]
     errors: Mapping[bytes, Signature]
 
-    def __getattr__(self, name: str) -> Function:
-        try:
-            return self.functions[name]
-        except KeyError:
-            raise AttributeError(f"{self.name} has no function {name}") from None
+    def function(self, name: str) -> Function:
+        """Return the function ``name``; KeyError where the contract has none."""
+        return self.functions[name]
 
     def creation_code(self, *arguments: Any) -> bytes:
         """Return the data of the transaction that deploys the contract."""
@@ -169,6 +168,19 @@ def _canonical(parameter: Mapping[str, Any]) -> str:
     if not kind.startswith("tuple"):
         return kind
     return f"({','.join(_canonical(field) for field in parameter['components'])}){kind.removeprefix('tuple')}"
+
+
+# Country, currency, BIC and LEI: our contracts keep them as the bytes of their letters.
+_TEXT_TYPES = frozenset({"bytes2", "bytes3", "bytes11", "bytes20"})
+
+
+def text(identifier: bytes) -> str:
+    """Return an identifier (BIC, LEI, country or currency) as text; empty where the contract has none."""
+    return identifier.rstrip(b"\0").decode("ascii", "backslashreplace")
+
+
+def _readable(kind: str, value: Any) -> Any:
+    return text(value) if kind in _TEXT_TYPES else value
 
 
 def _from_topic(kind: str, word: bytes) -> Any:

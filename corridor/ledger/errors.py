@@ -75,7 +75,8 @@ class ContractReverted(LedgerError):
     Attributes:
         error: name of the custom error; ``Error`` or ``Panic`` for Solidity's own; empty where the contract gave
             no reason, or one that none of our contracts defines.
-        arguments: the error's arguments by name.
+        arguments: the error's arguments by name; BICs and other identifiers as text. Every error that is about one
+            bank has ``participant``, about one token ``token``: whom to leave out and resolve again without.
         data: the whole revert data.
     """
 
@@ -106,8 +107,4 @@ class LedgerFileBroken(LedgerError):
 
 
 def _readable(value: object) -> str:
-    """A BIC as text, other bytes as hex, all else as it prints."""
-    if not isinstance(value, bytes):
-        return str(value)
-    text = value.rstrip(b"\0")
-    return text.decode("ascii") if len(value) == 11 and text.isalnum() else "0x" + value.hex()
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
