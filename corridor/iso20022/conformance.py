@@ -253,20 +253,24 @@ def _check_children(element: etree._Element, model: ElementModel) -> None:
             raise _fault(child, f"stands more than {slot.maximum} time(s)")
         if child.tail is not None:
             _drop_tail(child)
-        kind = slot.model
-        if type(kind) is ValueModel:
-            _check_value(child, kind)
-            continue
-        if child.keys():
-            raise _fault(child, "unknown attribute")
-        if isinstance(kind, ElementModel):
-            _check_children(child, kind)
-        elif isinstance(kind, OpenModel):
-            _check_open(child, kind)
+        if type(slot.model) is ValueModel:
+            _check_value(child, slot.model)
+        else:
+            _check_inner(child, slot.model)
     if not model.is_choice:
         _check_gap(element, model, last, len(model.sequence))
     elif last < 0:
         raise _fault(element, f"one of {_expected(model, -1)} is missing")
+
+
+def _check_inner(element: etree._Element, model: ElementModel | ValueModel | OpenModel) -> None:
+    """Check an element that holds elements."""
+    if element.keys():
+        raise _fault(element, "unknown attribute")
+    if isinstance(model, OpenModel):
+        _check_open(element, model)
+    elif isinstance(model, ElementModel):
+        _check_children(element, model)
 
 
 def _check_step(element: etree._Element, child: etree._Element, model: ElementModel, last: int, position: int) -> None:

@@ -159,9 +159,9 @@ def _check(parsed: ParsedMessage, schemas: SchemaSet | None) -> None:
         parts.insert(0, (parsed.header, BUSINESS_HEADER))
     for element, definition in parts:
         try:
+            check_conformance(element, definition)
             if schemas is not None:
                 check_schema(element, definition, schemas)
-            check_conformance(element, definition)
         except NotConformant as fault:
             raise UnreadableMessage(parsed.related_reference, "SCHEMA", fault.message, fault.path) from fault
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lxml import etree
 
@@ -67,5 +68,6 @@ def check_schema(element: etree._Element, definition: str, schemas: SchemaSet) -
     schema = schemas.by_definition.get(definition)
     if schema is None or schema.validate(element):
         return
-    first = next(iter(schema.error_log))
+    log: Any = schema.error_log
+    first = log[0]
     raise NotConformant(f"line {first.line}", f"the schema says {first.type_name}")
