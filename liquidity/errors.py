@@ -67,7 +67,7 @@ class InvalidField(LiquidityError):
 
     def within(self, path: str) -> InvalidField:
         """The same error, its field seen from further up."""
-        joiner = "" if self.field.startswith("[") or not path else "."
+        joiner = "" if not self.field or self.field.startswith("[") else "."
         return InvalidField(f"{path}{joiner}{self.field}", self.problem, self.got)
 
 

@@ -19,10 +19,17 @@ from liquidity.model import Leg, Limits, Obligation, Queue, amounts_table, entri
 from liquidity.resolution import Resolution
 
 MAX_CASE_BYTES = 2**30
-"""A case of ten million obligations is about this large; more is a mistake, and would fill the memory."""
+"""Some eight million obligations; more is a mistake, and would fill the memory."""
 
 MAX_INTEGER_DIGITS = 100
 """Far more than money needs, far less than what makes conversion to text slow or refused."""
+
+MAX_DEPTH = 100
+"""Objects and lists within each other. A case needs six; the parser takes some 900, or crashes where a host program
+has raised Python's recursion limit."""
+
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"\\'))
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 _RATE = re.compile(r"([0-9]{1,30})(?:/([0-9]{1,30}))?", re.ASCII)
 
@@ -120,14 +127,34 @@ def _json(content: bytes, parsed: _Parsed) -> object:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         refuse(f"must be UTF-8, is not at byte {error.start}")
+    if _nests_deeper(content, MAX_DEPTH):
+        refuse(f"must be JSON nested at most {MAX_DEPTH} deep")
     try:
         return json.loads(
             text, parse_int=parsed.integer, parse_constant=parsed.constant, object_pairs_hook=parsed.pairs
         )
     except json.JSONDecodeError as error:
         refuse(f"must be JSON: {error.msg} at line {error.lineno}, column {error.colno}")
-    except RecursionError:
-        refuse("must be JSON that is not nested so deeply")
+
+
+def _nests_deeper(content: bytes, depth: int) -> bool:
+    """Whether objects and lists stand deeper than ``depth`` within each other, at any place before a syntax error."""
+    structure = content.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' not in structure and b"\\" not in structure:  # no string holds a bracket, so all can be taken as they are
+        for _ in range(depth):
+            if not structure:
+                return False
+            structure = structure.replace(b"[]", b"").replace(b"{}", b"")
+    open_now = 0
+    for token in _TOKEN.finditer(content):  # slow and exact
+        first = token[0][:1]
+        if first in b"[{":
+            open_now += 1
+            if open_now > depth:
+                return True
+        elif first in b"]}":
+            open_now -= 1
+    return False
 
 
 def _queue(value: object) -> Queue:
