@@ -3,13 +3,13 @@ pragma solidity 0.8.30;
 
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {IDepositToken} from "./IDepositToken.sol";
+import {IParticipantRegistry} from "./IParticipantRegistry.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
-import {ParticipantRegistry} from "./ParticipantRegistry.sol";
 
 /// @title DepositToken
 /// @notice A claim on funds held with the issuer of one currency; one token per currency. An ERC-20 with ERC-2612
@@ -29,7 +29,7 @@ import {ParticipantRegistry} from "./ParticipantRegistry.sol";
 /// - The issuer can freeze and pause, never move or redeem a participant's tokens, nor stop a claim or a refund.
 /// - Pause and freeze stop what is new (transfer, settling, locking, redeeming) and nothing that is locked.
 /// - Issuer, register and settlement contract never change; the deployer holds no power.
-contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlementToken, EIP712, Nonces {
+contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- TYPES ------------------------------------------------------------------------------------------------
 
     /// @dev One word per identity. `held` is part of `balance`.
@@ -46,52 +46,6 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
         bool paused;
     }
 
-    // ----- ERRORS -----------------------------------------------------------------------------------------------
-
-    /// @notice The participant's available balance (balance − held) is below what the debit needs.
-    error DepositTokenInsufficientAvailable(address token, bytes11 participant, uint256 available, uint256 required);
-    /// @notice The participant's held amount is below what is to be released or claimed: a fault in the caller.
-    error DepositTokenInsufficientHeld(address token, bytes11 participant, uint256 held, uint256 required);
-    /// @notice The issuer has frozen the participant in this currency.
-    error DepositTokenFrozen(address token, bytes11 participant);
-    /// @notice The participant is not frozen.
-    error DepositTokenNotFrozen(address token, bytes11 participant);
-    /// @notice The issuer has paused this currency.
-    error DepositTokenPaused(address token);
-    /// @notice The currency is not paused.
-    error DepositTokenNotPaused(address token);
-    /// @notice The caller is not this token's issuer.
-    error DepositTokenNotIssuer(address token, address caller);
-    /// @notice The caller is not the settlement contract.
-    error DepositTokenNotSettlement(address token, address caller);
-    /// @notice Only banks of the issuer's country are issued to and redeem.
-    error DepositTokenNotDomestic(address token, bytes11 participant);
-    /// @notice The participant has never been admitted.
-    error DepositTokenUnknownParticipant(address token, bytes11 participant);
-    /// @notice The reserve reference is zero or was used before.
-    error DepositTokenReferenceRefused(address token, bytes32 reserveReference);
-    /// @notice The amount is zero, or the supply would outgrow its word.
-    error DepositTokenAmountRefused(address token, uint256 amount);
-    /// @notice The positions do not sum to zero.
-    error DepositTokenUnbalanced(address token, int256 sum);
-    /// @notice The lists differ in length.
-    error DepositTokenLengthMismatch(address token);
-    /// @notice A permit was presented after its deadline.
-    error ERC2612ExpiredSignature(uint256 deadline);
-    /// @notice A permit was signed by somebody else than the owner.
-    error ERC2612InvalidSigner(address signer, address owner);
-    /// @notice The issuer is not in the register, or the settlement contract is missing.
-    error DepositTokenDeploymentInvalid();
-
-    // ----- EVENTS -----------------------------------------------------------------------------------------------
-
-    event Issued(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
-    event Redeemed(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
-    event ParticipantFrozen(bytes11 indexed participant);
-    event ParticipantUnfrozen(bytes11 indexed participant);
-    event Paused();
-    event Unpaused();
-
     // ----- STORAGE ----------------------------------------------------------------------------------------------
 
     bytes32 private constant PERMIT_TYPEHASH =
@@ -99,22 +53,22 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
 
     /// @notice Number of decimals of the currency's minor unit.
     uint8 public immutable decimals;
-    /// @notice ISO 4217 code of the currency.
+    /// @inheritdoc IDepositToken
     bytes3 public immutable currency;
-    /// @notice The central bank that issues this token.
+    /// @inheritdoc IDepositToken
     address public immutable issuer;
-    /// @notice ISO 3166 code of the issuer's country.
+    /// @inheritdoc IDepositToken
     bytes2 public immutable country;
-    /// @notice The register of participants.
-    ParticipantRegistry public immutable registry;
-    /// @notice The one contract that may use the settlement entry points.
+    /// @inheritdoc IDepositToken
+    IParticipantRegistry public immutable registry;
+    /// @inheritdoc IDepositToken
     address public immutable settlement;
 
     string public name;
     string public symbol;
 
     mapping(address owner => mapping(address spender => uint256)) public allowance;
-    /// @notice Whether a reserve reference has been used, for issuing or redeeming.
+    /// @inheritdoc IDepositToken
     mapping(bytes32 reserveReference => bool) public referenceUsed;
 
     mapping(bytes11 participant => Account) private _accounts;
@@ -130,7 +84,7 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
         uint8 decimals_,
         bytes3 currency_,
         address issuer_,
-        ParticipantRegistry registry_,
+        IParticipantRegistry registry_,
         address settlement_
     ) EIP712(name_, "1") {
         bytes2 country_ = registry_.countryOfIssuer(issuer_);
@@ -162,8 +116,7 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
 
     // ----- ISSUER -----------------------------------------------------------------------------------------------
 
-    /// @notice Issues tokens to a domestic, active bank.
-    /// @param reserveReference The movement in the issuer's books that backs it; used once.
+    /// @inheritdoc IDepositToken
     function issue(bytes11 participant, uint256 amount, bytes32 reserveReference) external onlyIssuer {
         address key = registry.activeKeyOf(participant);
         _requireDomestic(participant);
@@ -176,7 +129,7 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
         emit Issued(participant, amount, reserveReference);
     }
 
-    /// @notice Stops a participant from starting anything in this currency. What is locked stays claimable.
+    /// @inheritdoc IDepositToken
     function freeze(bytes11 participant) external onlyIssuer {
         bytes11[] memory one = new bytes11[](1);
         one[0] = participant;
@@ -187,20 +140,20 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
         emit ParticipantFrozen(participant);
     }
 
-    /// @notice Ends a freeze.
+    /// @inheritdoc IDepositToken
     function unfreeze(bytes11 participant) external onlyIssuer {
         if (!_accounts[participant].frozen) revert DepositTokenNotFrozen(address(this), participant);
         _accounts[participant].frozen = false;
         emit ParticipantUnfrozen(participant);
     }
 
-    /// @notice Stops everybody from starting anything in this currency. What is locked stays claimable.
+    /// @inheritdoc IDepositToken
     function pause() external onlyIssuer whenNotPaused {
         _supply.paused = true;
         emit Paused();
     }
 
-    /// @notice Ends a pause.
+    /// @inheritdoc IDepositToken
     function unpause() external onlyIssuer {
         if (!_supply.paused) revert DepositTokenNotPaused(address(this));
         _supply.paused = false;
@@ -209,8 +162,7 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
 
     // ----- PARTICIPANT ------------------------------------------------------------------------------------------
 
-    /// @notice Gives up tokens of the caller, a domestic bank, for funds in the issuer's books.
-    /// @param reserveReference The movement agreed with the issuer; used once.
+    /// @inheritdoc IDepositToken
     function redeem(uint256 amount, bytes32 reserveReference) external whenNotPaused {
         bytes11 participant = registry.activeParticipantOf(msg.sender);
         _requireDomestic(participant);
@@ -337,23 +289,23 @@ contract DepositToken is IERC20Metadata, IERC20Permit, IERC20Errors, ISettlement
         return _accounts[registry.participantOf(key)].balance;
     }
 
-    /// @notice The account of an identity, whatever its key or status.
+    /// @inheritdoc IDepositToken
     function accountOf(bytes11 participant) external view returns (uint256 balance, uint256 held, bool frozen) {
         Account memory account = _accounts[participant];
         return (account.balance, account.held, account.frozen);
     }
 
-    /// @notice Everything issued so far.
+    /// @inheritdoc IDepositToken
     function issuedTotal() external view returns (uint256) {
         return _supply.issued;
     }
 
-    /// @notice Everything redeemed so far.
+    /// @inheritdoc IDepositToken
     function redeemedTotal() external view returns (uint256) {
         return _supply.redeemed;
     }
 
-    /// @notice Whether the issuer has paused this currency.
+    /// @inheritdoc IDepositToken
     function paused() external view returns (bool) {
         return _supply.paused;
     }

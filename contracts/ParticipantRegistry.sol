@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+
 /// @title ParticipantRegistry
 /// @notice Who is admitted to the corridor, by whom, under which key, and whose consents are still open.
 ///
@@ -17,25 +19,8 @@ pragma solidity 0.8.30;
 /// - Jurisdictions, issuers and operator never change; the deployer holds no power.
 /// - Both records of a participant (by identity and by key) always carry the same status.
 /// - `revokeConsents` kills every open consent of its caller, and nobody else's.
-contract ParticipantRegistry {
+contract ParticipantRegistry is IParticipantRegistry {
     // ----- TYPES ------------------------------------------------------------------------------------------------
-
-    /// @notice The life of a participant: None → Active ⇄ Suspended.
-    enum Status {
-        None,
-        Active,
-        Suspended
-    }
-
-    /// @notice Everything the register knows of a participant; for readers off chain.
-    struct Participant {
-        bytes11 bic;
-        bytes20 lei;
-        bytes2 country;
-        address key;
-        uint32 epoch;
-        Status status;
-    }
 
     /// @dev One word, read once per party of a settlement.
     struct IdentityRecord {
@@ -50,47 +35,14 @@ contract ParticipantRegistry {
         Status status;
     }
 
-    // ----- ERRORS -----------------------------------------------------------------------------------------------
-
-    /// @notice The participant is not admitted, or is suspended.
-    error ParticipantNotActive(bytes11 participant);
-    /// @notice The address is not the key of an admitted, active participant.
-    error ParticipantKeyNotActive(address key);
-    /// @notice The address is not the key of any participant.
-    error ParticipantKeyUnknown(address key);
-    /// @notice The caller is not the issuer of this participant's country.
-    error ParticipantNotItsIssuer(address caller, bytes11 participant);
-    /// @notice The status does not allow this change.
-    error ParticipantStatusRefused(bytes11 participant, Status status);
-    /// @notice The BIC is not eleven characters as ISO 9362 writes them, in upper case.
-    error ParticipantBicMalformed(bytes11 bic);
-    /// @notice The LEI is not twenty characters as ISO 17442 writes them, in upper case.
-    error ParticipantLeiMalformed(bytes20 lei);
-    /// @notice The BIC has been admitted before.
-    error ParticipantBicTaken(bytes11 bic);
-    /// @notice The LEI belongs to another participant.
-    error ParticipantLeiTaken(bytes20 lei, bytes11 holder);
-    /// @notice The key is zero, or belongs to another participant.
-    error ParticipantKeyTaken(address key, bytes11 holder);
-    /// @notice The list of jurisdictions is empty, of unequal lengths, or names something twice or zero.
-    error ParticipantJurisdictionsInvalid();
-
-    // ----- EVENTS -----------------------------------------------------------------------------------------------
-
-    event JurisdictionRegistered(bytes2 indexed country, address indexed issuer);
-    event ParticipantAdmitted(bytes11 indexed participant, bytes20 lei, address indexed key);
-    event ParticipantSuspended(bytes11 indexed participant);
-    event ParticipantReinstated(bytes11 indexed participant);
-    event ConsentsRevoked(bytes11 indexed participant, uint32 epoch);
-
     // ----- STORAGE ----------------------------------------------------------------------------------------------
 
-    /// @notice The corridor operator. It has no power in this version of the register.
+    /// @inheritdoc IParticipantRegistry
     address public immutable operator;
 
-    /// @notice The issuer of a country, zero if the country is not part of the corridor.
+    /// @inheritdoc IParticipantRegistry
     mapping(bytes2 country => address) public issuerOf;
-    /// @notice The country of an issuer, zero for any other address.
+    /// @inheritdoc IParticipantRegistry
     mapping(address issuer => bytes2) public countryOfIssuer;
 
     mapping(bytes11 participant => IdentityRecord) private _identities;
@@ -123,10 +75,7 @@ contract ParticipantRegistry {
 
     // ----- ISSUER -----------------------------------------------------------------------------------------------
 
-    /// @notice Admits a bank of the caller's jurisdiction.
-    /// @param bic Eleven characters; characters 5 and 6 name the caller's country.
-    /// @param lei Twenty characters; the check digits are the issuer's to verify.
-    /// @param key The address that signs and holds for the bank: a key or a contract wallet.
+    /// @inheritdoc IParticipantRegistry
     function admit(bytes11 bic, bytes20 lei, address key) external {
         _requireItsIssuer(bic);
         if (!_isBic(bic)) revert ParticipantBicMalformed(bic);
@@ -141,14 +90,14 @@ contract ParticipantRegistry {
         emit ParticipantAdmitted(bic, lei, key);
     }
 
-    /// @notice Stops a participant of the caller's jurisdiction from starting anything. What is locked stays claimable.
+    /// @inheritdoc IParticipantRegistry
     function suspend(bytes11 bic) external {
         _requireItsIssuer(bic);
         _change(bic, Status.Active, Status.Suspended);
         emit ParticipantSuspended(bic);
     }
 
-    /// @notice Lets a suspended participant of the caller's jurisdiction act again.
+    /// @inheritdoc IParticipantRegistry
     function reinstate(bytes11 bic) external {
         _requireItsIssuer(bic);
         _change(bic, Status.Suspended, Status.Active);
@@ -157,8 +106,7 @@ contract ParticipantRegistry {
 
     // ----- PARTICIPANT ------------------------------------------------------------------------------------------
 
-    /// @notice Kills all consents the caller has signed or approved so far: each names the epoch it was given in.
-    /// A suspended participant may do so too.
+    /// @inheritdoc IParticipantRegistry
     function revokeConsents() external {
         bytes11 bic = _keys[msg.sender].participant;
         if (bic == 0) revert ParticipantKeyUnknown(msg.sender);
@@ -169,9 +117,7 @@ contract ParticipantRegistry {
 
     // ----- VIEWS FOR CONTRACTS ----------------------------------------------------------------------------------
 
-    /// @notice Keys and consent epochs of participants, all of which must be active. One call for a whole settlement.
-    /// @param participants Any order; repetitions are allowed.
-    /// @dev Reverts with `ParticipantNotActive`, naming the first that is not.
+    /// @inheritdoc IParticipantRegistry
     function activeKeys(bytes11[] calldata participants)
         external
         view
@@ -187,7 +133,7 @@ contract ParticipantRegistry {
         }
     }
 
-    /// @notice Current keys of participants whatever their status; zero for one never admitted.
+    /// @inheritdoc IParticipantRegistry
     function keysOf(bytes11[] calldata participants) external view returns (address[] memory keys) {
         keys = new address[](participants.length);
         for (uint256 i = 0; i < participants.length; ++i) {
@@ -195,57 +141,57 @@ contract ParticipantRegistry {
         }
     }
 
-    /// @notice The key of one participant, which must be active.
+    /// @inheritdoc IParticipantRegistry
     function activeKeyOf(bytes11 bic) external view returns (address) {
         IdentityRecord memory record = _identities[bic];
         if (record.status != Status.Active) revert ParticipantNotActive(bic);
         return record.key;
     }
 
-    /// @notice The participant whose key this is, which must be active.
+    /// @inheritdoc IParticipantRegistry
     function activeParticipantOf(address key) external view returns (bytes11) {
         return _activeParticipantOf(key);
     }
 
-    /// @notice Both parties of a transfer, which must be active.
+    /// @inheritdoc IParticipantRegistry
     function activePairOf(address payerKey, address payeeKey) external view returns (bytes11 payer, bytes11 payee) {
         return (_activeParticipantOf(payerKey), _activeParticipantOf(payeeKey));
     }
 
-    /// @notice The participant whose key this is, whatever its status; zero if there is none.
+    /// @inheritdoc IParticipantRegistry
     function participantOf(address key) external view returns (bytes11) {
         return _keys[key].participant;
     }
 
-    /// @notice The country of a BIC: its characters 5 and 6.
+    /// @inheritdoc IParticipantRegistry
     function countryOf(bytes11 bic) public pure returns (bytes2) {
         return bytes2(bic << 32);
     }
 
     // ----- VIEWS FOR READERS ------------------------------------------------------------------------------------
 
-    /// @notice The whole record of a participant; status None if it was never admitted.
+    /// @inheritdoc IParticipantRegistry
     function participant(bytes11 bic) external view returns (Participant memory) {
         IdentityRecord memory record = _identities[bic];
         return Participant(bic, _leis[bic], countryOf(bic), record.key, record.epoch, record.status);
     }
 
-    /// @notice How many participants were ever admitted.
+    /// @inheritdoc IParticipantRegistry
     function participantCount() external view returns (uint256) {
         return _participants.length;
     }
 
-    /// @notice The participant admitted as number `index`, counted from 0.
+    /// @inheritdoc IParticipantRegistry
     function participantAt(uint256 index) external view returns (bytes11) {
         return _participants[index];
     }
 
-    /// @notice The holder of an LEI, zero if there is none.
+    /// @inheritdoc IParticipantRegistry
     function participantByLei(bytes20 lei) external view returns (bytes11) {
         return _leiHolders[lei];
     }
 
-    /// @notice The countries of the corridor.
+    /// @inheritdoc IParticipantRegistry
     function jurisdictions() external view returns (bytes2[] memory) {
         return _countries;
     }

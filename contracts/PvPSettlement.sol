@@ -4,10 +4,11 @@ pragma solidity 0.8.30;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+import {IPvPSettlement} from "./IPvPSettlement.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
 import {LegEvidence} from "./LegEvidence.sol";
 import {LegRules} from "./LegRules.sol";
-import {ParticipantRegistry} from "./ParticipantRegistry.sol";
 import {Batch, Leg, LegProof, LockTerms, Signature} from "./SettlementTypes.sol";
 import {TypedData} from "./TypedData.sol";
 
@@ -28,129 +29,42 @@ import {TypedData} from "./TypedData.sol";
 /// - A claim succeeds only while now < timelock, a refund only once now ≥ timelock.
 /// - From lock to timelock nothing but time stops a claim; after it anyone can refund every leg by itself.
 /// - Nobody has power over this contract: no owner, no upgrade, no list of tokens.
-contract PvPSettlement is EIP712 {
-    // ----- TYPES ------------------------------------------------------------------------------------------------
-
-    /// @notice The life of an obligation: None → Settled; None → Locked → Claimed | Refunded; Refunded → Locked | Settled.
-    enum State {
-        None,
-        Locked,
-        Claimed,
-        Refunded,
-        Settled
-    }
-
-    /// @notice One word. The commitment is the leading 25 bytes of the hash of the lock's terms; bit i of the mask says
-    /// that leg i is locked on this ledger.
-    struct ObligationRecord {
-        State state;
-        uint32 attempt;
-        uint16 lockedMask;
-        bytes25 termsCommitment;
-    }
-
-    // ----- ERRORS -----------------------------------------------------------------------------------------------
-
-    /// @notice The deadline has passed, or lies further ahead than MAX_CONSENT_S.
-    error SettlementDeadlineRefused(uint256 deadline, uint256 nowS);
-    /// @notice The number of signatures is not the number of those who must consent.
-    error SettlementSignatureCountRefused(uint256 given, uint256 required);
-    /// @notice Neither a signature of the participant's current key, nor its call, nor its approval of the digest.
-    error SettlementConsentMissing(bytes11 participant, bytes32 digest);
-    /// @notice The same, of the batch's proposer.
-    error SettlementProposalMissing(address proposer, bytes32 digest);
-    /// @notice The obligation is locked or discharged.
-    error SettlementObligationNotOpen(bytes32 obligationId, State state);
-    /// @notice The round already has its batch.
-    error SettlementRoundTaken(address proposer, uint256 round, bytes32 batchId);
-    /// @notice The caller is neither the proposer nor has an entry.
-    error SettlementSubmitterRefused(address caller);
-    /// @notice The lists of a batch are empty, too long or of unequal lengths.
-    error SettlementBatchShapeRefused(uint256 participants, uint256 tokens, uint256 entryRoots, uint256 positions);
-    /// @notice Participants must ascend strictly.
-    error SettlementParticipantOrderRefused(bytes11 participant);
-    /// @notice Tokens must ascend strictly.
-    error SettlementTokenOrderRefused(address token);
-    /// @notice The positions in this token do not sum to zero.
-    error SettlementUnbalanced(address token, int256 sum);
-    /// @notice A lock must carry the number of the open attempt, or of the next one.
-    error SettlementAttemptRefused(bytes32 obligationId, uint256 given, uint256 required);
-    /// @notice The terms are not those of the open attempt.
-    error SettlementTermsDiffer(bytes32 obligationId);
-    /// @notice The participant pays no leg of the obligation on this ledger.
-    error SettlementNoLegToLock(bytes32 obligationId, bytes11 payer);
-    /// @notice The participant's legs are locked already.
-    error SettlementAlreadyLocked(bytes32 obligationId, bytes11 payer);
-    /// @notice The obligation is not locked.
-    error SettlementNotLocked(bytes32 obligationId, State state);
-    /// @notice Some legs on this ledger are not locked yet.
-    error SettlementLegsMissing(bytes32 obligationId, uint256 lockedMask, uint256 requiredMask);
-    /// @notice The leg is not locked.
-    error SettlementLegNotLocked(bytes32 obligationId, uint256 legIndex);
-    /// @notice The SHA-256 hash of the preimage is not the hashlock.
-    error SettlementPreimageWrong(bytes32 obligationId);
-    /// @notice Too late to claim: now ≥ timelock.
-    error SettlementClaimTooLate(bytes32 obligationId, uint256 timelock, uint256 nowS);
-    /// @notice Too early to refund: now < timelock.
-    error SettlementRefundTooEarly(bytes32 obligationId, uint256 timelock, uint256 nowS);
-    /// @notice The register is missing.
-    error SettlementDeploymentInvalid();
-
-    // ----- EVENTS -----------------------------------------------------------------------------------------------
-
-    event ObligationSettled(bytes32 indexed obligationId);
-    event BatchSettled(bytes32 indexed batchId, address indexed proposer, uint64 indexed round);
-    event LegLocked(
-        bytes32 indexed obligationId,
-        uint32 attempt,
-        uint256 legIndex,
-        bytes11 indexed payer,
-        bytes11 indexed payee,
-        address token,
-        uint256 amount,
-        bytes32 hashlock,
-        uint64 timelock
-    );
-    event ObligationClaimed(bytes32 indexed obligationId, uint32 attempt, bytes32 preimage);
-    event LegRefunded(bytes32 indexed obligationId, uint32 attempt, uint256 legIndex);
-    event ConsentApproved(address indexed key, bytes32 indexed digest);
-
+contract PvPSettlement is IPvPSettlement, EIP712 {
     // ----- STORAGE ----------------------------------------------------------------------------------------------
 
-    /// @notice Longest life of a consent, in seconds: fifteen minutes, so that a forgotten one cannot surface later.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MAX_CONSENT_S = 900;
-    /// @notice Most participants in a batch: about as many positions as a block of 30 million gas can move.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MAX_ENTRIES = 2048;
-    /// @notice Most tokens in a batch: more currencies than the corridor will have.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MAX_TOKENS = 16;
-    /// @notice Most legs of an obligation.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MAX_LEGS = LegRules.MAX_LEGS;
-    /// @notice Shortest time from a lock to its timelock, in seconds.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MIN_LOCK_WINDOW_S = LegRules.MIN_LOCK_WINDOW_S;
-    /// @notice Longest time from a lock to its timelock, in seconds.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant MAX_LOCK_WINDOW_S = LegRules.MAX_LOCK_WINDOW_S;
-    /// @notice Least distance between the timelocks of two ledgers, in seconds.
+    /// @inheritdoc IPvPSettlement
     uint256 public constant SAFETY_MARGIN_S = LegRules.SAFETY_MARGIN_S;
 
-    /// @notice The register of participants.
-    ParticipantRegistry public immutable registry;
+    /// @inheritdoc IPvPSettlement
+    IParticipantRegistry public immutable registry;
 
-    /// @notice Digests that a key has consented to by its own transaction.
+    /// @inheritdoc IPvPSettlement
     mapping(address key => mapping(bytes32 digest => bool)) public approved;
 
     mapping(bytes32 obligationId => ObligationRecord) private _obligations;
     mapping(address proposer => mapping(uint64 round => bytes32)) private _batches;
 
     /// @param registry_ The register of participants, deployed before.
-    constructor(ParticipantRegistry registry_) EIP712("Corridor PvPSettlement", "1") {
+    constructor(IParticipantRegistry registry_) EIP712("Corridor PvPSettlement", "1") {
         if (address(registry_).code.length == 0) revert SettlementDeploymentInvalid();
         registry = registry_;
     }
 
     // ----- CONSENT BY TRANSACTION -------------------------------------------------------------------------------
 
-    /// @notice Consents to a digest from the caller's key, for wallets that cannot sign: settling then runs no foreign
-    /// code. It counts as the signature would: for that typed data, until its deadline, revoked with the epoch.
+    /// @inheritdoc IPvPSettlement
     function approve(bytes32 digest) external {
         approved[msg.sender][digest] = true;
         emit ConsentApproved(msg.sender, digest);
@@ -158,11 +72,7 @@ contract PvPSettlement is EIP712 {
 
     // ----- GROSS ------------------------------------------------------------------------------------------------
 
-    /// @notice Settles one obligation whose legs all lie on this ledger. Anyone may call with the payers' consents.
-    /// @param instructionsHash Hash of the instructions behind the obligation.
-    /// @param legs Canonical legs.
-    /// @param deadline Of the payers' consents; valid while now < deadline.
-    /// @param payerSignatures One `GrossConsent` per distinct payer, in the order of the legs.
+    /// @inheritdoc IPvPSettlement
     function settle(
         bytes32 instructionsHash,
         Leg[] calldata legs,
@@ -189,9 +99,7 @@ contract PvPSettlement is EIP712 {
 
     // ----- NET --------------------------------------------------------------------------------------------------
 
-    /// @notice Settles the net positions of a round. The proposer, or anyone with an entry, may call.
-    /// @param proposerSignature `BatchProposal` by the proposer.
-    /// @param signatures One `NetConsent` per participant, in their order.
+    /// @inheritdoc IPvPSettlement
     function settleBatch(Batch calldata batch, Signature calldata proposerSignature, Signature[] calldata signatures)
         external
     {
@@ -212,11 +120,7 @@ contract PvPSettlement is EIP712 {
 
     // ----- LOCK, CLAIM, REFUND ----------------------------------------------------------------------------------
 
-    /// @notice Locks all legs that one payer has on this ledger, under the obligation's one set of terms. Anyone may
-    /// call with the payer's consent. Everything is checked here, so that only time stands between lock and claim.
-    /// @param terms Those of the open attempt, or the next attempt after a refund (the first is 1).
-    /// @param deadline Of the payer's consent; valid while now < deadline.
-    /// @param signature `LockConsent` by the payer.
+    /// @inheritdoc IPvPSettlement
     function lock(
         bytes32 instructionsHash,
         Leg[] calldata legs,
@@ -246,9 +150,7 @@ contract PvPSettlement is EIP712 {
         }
     }
 
-    /// @notice Pays all locked legs on this ledger to their payees. Anyone who knows the preimage may call, while
-    /// now < timelock, once every leg on this ledger is locked.
-    /// @param preimage 32 bytes whose SHA-256 hash is the hashlock.
+    /// @inheritdoc IPvPSettlement
     function claim(bytes32 instructionsHash, Leg[] calldata legs, LockTerms calldata terms, bytes32 preimage) external {
         bytes32 id = TypedData.obligationId(instructionsHash, legs);
         ObligationRecord storage record = _requireLocked(id, terms);
@@ -267,7 +169,7 @@ contract PvPSettlement is EIP712 {
         }
     }
 
-    /// @notice Frees one locked leg once now ≥ timelock. Anyone may call; each leg stands for itself.
+    /// @inheritdoc IPvPSettlement
     function refund(bytes32 instructionsHash, Leg[] calldata legs, LockTerms calldata terms, uint256 legIndex)
         external
     {
@@ -285,18 +187,17 @@ contract PvPSettlement is EIP712 {
 
     // ----- VIEWS ------------------------------------------------------------------------------------------------
 
-    /// @notice What is known of an obligation.
+    /// @inheritdoc IPvPSettlement
     function obligation(bytes32 obligationId) external view returns (ObligationRecord memory) {
         return _obligations[obligationId];
     }
 
-    /// @notice The batch that settled in a round, zero if none did.
+    /// @inheritdoc IPvPSettlement
     function batchOf(address proposer, uint64 round) external view returns (bytes32) {
         return _batches[proposer][round];
     }
 
-    /// @notice Whether a leg was discharged in a settled batch: it stands under the entry roots of payer and payee.
-    /// @param batch The whole batch, as it was settled.
+    /// @inheritdoc IPvPSettlement
     function verifyLeg(Batch calldata batch, LegProof calldata proof) external view returns (bool) {
         if (_batches[batch.proposer][batch.round] != TypedData.batchId(batch)) return false;
         return LegEvidence.standsUnder(proof, _entryRoot(batch, proof.payer), _entryRoot(batch, proof.payee));

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+import {ISettlementToken} from "./ISettlementToken.sol";
+
+/// @title IDepositToken
+/// @notice What the token of one currency says, refuses and answers, beyond ERC-20 and ERC-2612.
+interface IDepositToken is IERC20Metadata, IERC20Permit, ISettlementToken {
+    // ----- ERRORS -----------------------------------------------------------------------------------------------
+
+    /// @notice The participant's available balance (balance − held) is below what the debit needs.
+    error DepositTokenInsufficientAvailable(address token, bytes11 participant, uint256 available, uint256 required);
+    /// @notice The participant's held amount is below what is to be released or claimed: a fault in the caller.
+    error DepositTokenInsufficientHeld(address token, bytes11 participant, uint256 held, uint256 required);
+    /// @notice The issuer has frozen the participant in this currency.
+    error DepositTokenFrozen(address token, bytes11 participant);
+    /// @notice The participant is not frozen.
+    error DepositTokenNotFrozen(address token, bytes11 participant);
+    /// @notice The issuer has paused this currency.
+    error DepositTokenPaused(address token);
+    /// @notice The currency is not paused.
+    error DepositTokenNotPaused(address token);
+    /// @notice The caller is not this token's issuer.
+    error DepositTokenNotIssuer(address token, address caller);
+    /// @notice The caller is not the settlement contract.
+    error DepositTokenNotSettlement(address token, address caller);
+    /// @notice Only banks of the issuer's country are issued to and redeem.
+    error DepositTokenNotDomestic(address token, bytes11 participant);
+    /// @notice The participant has never been admitted.
+    error DepositTokenUnknownParticipant(address token, bytes11 participant);
+    /// @notice The reserve reference is zero or was used before.
+    error DepositTokenReferenceRefused(address token, bytes32 reserveReference);
+    /// @notice The amount is zero, or the supply would outgrow its word.
+    error DepositTokenAmountRefused(address token, uint256 amount);
+    /// @notice The positions do not sum to zero.
+    error DepositTokenUnbalanced(address token, int256 sum);
+    /// @notice The lists differ in length.
+    error DepositTokenLengthMismatch(address token);
+    /// @notice A permit was presented after its deadline.
+    error ERC2612ExpiredSignature(uint256 deadline);
+    /// @notice A permit was signed by somebody else than the owner.
+    error ERC2612InvalidSigner(address signer, address owner);
+    /// @notice The issuer is not in the register, or the settlement contract is missing.
+    error DepositTokenDeploymentInvalid();
+
+    // ----- EVENTS -----------------------------------------------------------------------------------------------
+
+    event Issued(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
+    event Redeemed(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
+    event ParticipantFrozen(bytes11 indexed participant);
+    event ParticipantUnfrozen(bytes11 indexed participant);
+    event Paused();
+    event Unpaused();
+
+    // ----- FUNCTIONS --------------------------------------------------------------------------------------------
+
+    /// @notice ISO 4217 code of the currency.
+    function currency() external view returns (bytes3);
+
+    /// @notice The central bank that issues this token.
+    function issuer() external view returns (address);
+
+    /// @notice ISO 3166 code of the issuer's country.
+    function country() external view returns (bytes2);
+
+    /// @notice The register of participants.
+    function registry() external view returns (IParticipantRegistry);
+
+    /// @notice The one contract that may use the settlement entry points.
+    function settlement() external view returns (address);
+
+    /// @notice Whether a reserve reference has been used, for issuing or redeeming.
+    function referenceUsed(bytes32 reserveReference) external view returns (bool);
+
+    /// @notice Issues tokens to a domestic, active bank.
+    /// @param reserveReference The movement in the issuer's books that backs it; used once.
+    function issue(bytes11 participant, uint256 amount, bytes32 reserveReference) external;
+
+    /// @notice Stops a participant from starting anything in this currency. What is locked stays claimable.
+    function freeze(bytes11 participant) external;
+
+    /// @notice Ends a freeze.
+    function unfreeze(bytes11 participant) external;
+
+    /// @notice Stops everybody from starting anything in this currency. What is locked stays claimable.
+    function pause() external;
+
+    /// @notice Ends a pause.
+    function unpause() external;
+
+    /// @notice Gives up tokens of the caller, a domestic bank, for funds in the issuer's books.
+    /// @param reserveReference The movement agreed with the issuer; used once.
+    function redeem(uint256 amount, bytes32 reserveReference) external;
+
+    /// @notice The account of an identity, whatever its key or status.
+    function accountOf(bytes11 participant) external view returns (uint256 balance, uint256 held, bool frozen);
+
+    /// @notice Everything issued so far.
+    function issuedTotal() external view returns (uint256);
+
+    /// @notice Everything redeemed so far.
+    function redeemedTotal() external view returns (uint256);
+
+    /// @notice Whether the issuer has paused this currency.
+    function paused() external view returns (bool);
+}
