@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eth.db.atomic import AtomicDB
-from eth.exceptions import HeaderNotFound, TransactionNotFound
+from eth.exceptions import HeaderNotFound, TransactionNotFound, UnrecognizedTransactionType
 from eth.vm.forks.berlin import BerlinVM
 from eth_tester import PyEVMBackend  # type: ignore[import-untyped]
 from eth_utils.exceptions import ValidationError
@@ -31,6 +31,7 @@ MAX_NONCES_AHEAD = 200
 MAX_POOLED = 10_000
 
 _ZERO_ADDRESS = bytes(20)
+_MALFORMED = (RLPException, ValidationError, UnrecognizedTransactionType, ValueError, TypeError, IndexError)
 
 
 class Refused(Exception):
@@ -203,10 +204,12 @@ class Chain:
     def _decode(self, raw: bytes) -> Any:
         try:
             transaction = self._chain.get_vm().get_transaction_builder().decode(raw)
+            if transaction.gas < transaction.intrinsic_gas:
+                raise Refused(-32003, "Intrinsic gas exceeds gas limit")
             transaction.validate()
             chain_id = transaction.chain_id
             sender = transaction.sender
-        except (RLPException, ValidationError, ValueError, TypeError, IndexError) as error:
+        except _MALFORMED as error:
             raise Refused(-32602, "Invalid params") from error
         if chain_id != EMBEDDED_CHAIN_ID or not sender:
             raise Refused(-32000, "Wrong chainId")
@@ -214,8 +217,6 @@ class Chain:
             raise Refused(-32004, "Upfront cost exceeds account balance")
         if transaction.gas > BLOCK_GAS_LIMIT:
             raise Refused(-32005, "Transaction gas limit exceeds block gas limit")
-        if transaction.gas < transaction.intrinsic_gas:
-            raise Refused(-32003, "Intrinsic gas exceeds gas limit")
         return transaction
 
     def _choose(self, head: Any) -> list[Any]:

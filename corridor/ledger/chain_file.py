@@ -34,9 +34,14 @@ class ChainFile(BaseDB):
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0)
         self._unwritten: dict[bytes, bytes | None] = {}
         self._cache: dict[bytes, bytes] = {}
+        try:
+            self._connection = sqlite3.connect(
+                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0
+            )
+        except sqlite3.Error as error:
+            raise _broken(path, str(error)) from error
         try:
             self._open()
         except sqlite3.OperationalError as error:

@@ -24,9 +24,9 @@ REGISTRY, TOKEN, SETTLEMENT = "ParticipantRegistry", "DepositToken", "PvPSettlem
 # Gas limits: about twice what was measured, so that a later compiler doesn't break them. Unused gas costs nothing,
 # but a limit far above need would take other transactions' room in a block.
 SMALL_CALL_GAS = 300_000
-GAS_PER_LEG = 250_000
-GAS_PER_ENTRY = 60_000
-GAS_PER_POSITION = 90_000
+GAS_PER_LEG = 80_000
+GAS_PER_ENTRY = 35_000
+GAS_PER_POSITION = 45_000
 
 # In place of a signature: the participant consents by its own transaction.
 NO_SIGNATURE = Signature(bytes(32), bytes(32))

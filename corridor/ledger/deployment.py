@@ -24,8 +24,8 @@ from corridor.ledger.errors import LedgerError
 from corridor.ledger.rpc import Question
 from corridor.ledger.sender import Intent, TransactionStore, send_once, write_durably
 
-# Twice what the largest contract takes; a block of 30 million gas has room for it.
-DEPLOYMENT_GAS = 12_000_000
+# Twice what the largest contract takes (4.3 million); a block of 30 million gas has room for it.
+DEPLOYMENT_GAS = 9_000_000
 FILE_VERSION = 1
 # On a test node, each account is given a million ether: enough for any test, and nobody's money.
 TEST_BALANCE_WEI = 10**24

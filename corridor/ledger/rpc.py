@@ -138,7 +138,7 @@ class Node:
             except requests.HTTPError as error:
                 status = error.response.status_code if error.response is not None else 0
                 if status not in _HTTP_TRY_LATER:
-                    raise self._http_refusal(status, what) from error
+                    raise self._http_refusal(status, what) from None
                 problem: Exception = error
             except (requests.RequestException, OSError, ValueError) as error:
                 # ValueError: what came was no JSON, say an error page of something in between.
@@ -146,11 +146,12 @@ class Node:
             if pause_s is None:
                 break
             self._sleep(pause_s)
+        # Not "from problem": its text holds the whole URL, and with it a password or key.
         raise LedgerUnreachable(
             f"{self.name} did not answer {what} ({type(problem).__name__})",
             next_step="Check that the node runs and that its address is right, then try again: nothing is lost",
             ledger=self.name,
-        ) from problem
+        ) from None
 
     def _http_refusal(self, status: int, what: str) -> LedgerRefused:
         hints = {

@@ -236,7 +236,10 @@ def _until_mined(
 def _send_open(ledger: Ledger, store: TransactionStore, missing: Sequence[SignedTransaction]) -> LedgerRefused | None:
     """Send what is missing and everything stored before it, in the order of nonces; return a refusal for now."""
     sender, last_nonce = missing[0].sender, max(one.nonce for one in missing)
-    earlier = [one for one in store.since(sender, ledger.account_nonce(sender)) if one.nonce <= last_nonce]
+    next_nonce = ledger.account_nonce(sender)
+    # Missing, though its nonce is used: mined this moment, or the place was taken. Sending it finds out which.
+    overtaken = [one for one in missing if one.nonce < next_nonce]
+    earlier = overtaken + [one for one in store.since(sender, next_nonce) if one.nonce <= last_nonce]
     refusal: LedgerRefused | None = None
     for standing in ledger.broadcast_all(earlier[:MAX_IN_FLIGHT]):
         if isinstance(standing, NonceTaken):
