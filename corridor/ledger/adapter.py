@@ -22,6 +22,7 @@ from corridor.ledger.errors import (
     LedgerRefused,
     NonceTaken,
     ReceiptTimeout,
+    TransactionTooLarge,
 )
 from corridor.ledger.rpc import Answer, Node, Question, RpcError, http_node
 
@@ -32,17 +33,21 @@ BASE_FEE_MULTIPLE = 2
 # A receipt is looked for this often: four times in the shortest usual block period.
 POLL_PAUSE_S = 0.25
 
+# geth and its kin take no larger transaction. Besu takes more: there the setting may be raised.
+MAX_TRANSACTION_BYTES = 128 * 1024
+
 Standing = Literal["accepted", "pooled", "mined"]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's place, identity and time. ``base_fee`` is in wei, 0 where the ledger has none."""
+    """A block's place, identity and time; its base fee in wei (0 where the ledger has none) and room in gas."""
 
     number: int
     hash: str
     timestamp_s: int
     base_fee: int = 0
+    gas_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,14 @@ class Ledger:
     Args:
         node: where questions go.
         finality_blocks: how many blocks must stand on a block before it is final; 0 where blocks are final at once.
+        max_transaction_bytes: what the ledger's nodes take.
     """
 
-    def __init__(self, node: Node, *, finality_blocks: int = 0) -> None:
+    def __init__(
+        self, node: Node, *, finality_blocks: int = 0, max_transaction_bytes: int = MAX_TRANSACTION_BYTES
+    ) -> None:
         self.node = node
+        self.max_transaction_bytes = max_transaction_bytes
         self.finality_blocks = finality_blocks
         self.chain_id = int(node.ask("eth_chainId"), 16)
 
@@ -167,12 +176,39 @@ class Ledger:
         return values
 
     def try_transaction(self, sender: str, to: str, data: bytes, gas: int, *, block: int | None = None) -> bytes:
-        """Execute a transaction without sending it and return its answer; raise why it would revert."""
+        """Execute a transaction without sending it, and return its answer.
+
+        Raises:
+            ContractReverted: it would revert, and why.
+            TransactionTooLarge: the ledger has no room for it, ever.
+        """
+        self.require_room(data, gas)
         [answer] = self.node.answers([_call_question(to, data, sender, gas, block)])
         outcome = self._call_outcome(answer, block)
         if isinstance(outcome, ContractReverted):
             raise outcome
         return outcome
+
+    def require_room(self, data: bytes, gas: int) -> None:
+        """Raise :class:`TransactionTooLarge` where no block could take a transaction with this data and gas limit.
+
+        To be called before signing: a stored transaction that is never mined blocks its sender's nonce.
+        """
+        block_gas = self.head().gas_limit
+        if block_gas and gas > block_gas:
+            raise TransactionTooLarge(
+                f"the transaction may use {gas} gas, a block of {self.node.name} has {block_gas}",
+                next_step="Settle fewer participants or currencies at a time, or raise the network's block gas limit",
+                gas=gas,
+                block_gas=block_gas,
+            )
+        # A signature and the other fields take less than 200 bytes.
+        if len(data) + 200 > self.max_transaction_bytes:
+            raise TransactionTooLarge(
+                f"the transaction has {len(data)} bytes, nodes take {self.max_transaction_bytes} at most",
+                next_step="Settle fewer participants or currencies at a time",
+                size=len(data),
+            )
 
     def account_nonce(self, address: str) -> int:
         """Return the number of the sender's transactions on the ledger (not in any pool)."""
@@ -300,7 +336,11 @@ class Ledger:
         raw = self._known(self.node.ask("eth_getBlockByNumber", tag, False), tag)
         base_fee = raw.get("baseFeePerGas")
         return Block(
-            int(raw["number"], 16), raw["hash"].lower(), int(raw["timestamp"], 16), int(base_fee, 16) if base_fee else 0
+            int(raw["number"], 16),
+            raw["hash"].lower(),
+            int(raw["timestamp"], 16),
+            int(base_fee, 16) if base_fee else 0,
+            int(raw.get("gasLimit", "0x0"), 16),
         )
 
     def _known(self, result: Any, block: object) -> Any:

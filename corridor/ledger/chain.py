@@ -19,6 +19,7 @@ from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from corridor.ledger.chain_file import ChainFile
+from corridor.ledger.errors import LedgerFileBroken
 
 # No public chain uses it: a consent signed for an embedded ledger is worth nothing anywhere else. The digits are
 # the telephone codes of Hong Kong (852) and Thailand (66), with a 4 between for the four kinds of parties.
@@ -31,6 +32,8 @@ MAX_NONCES_AHEAD = 200
 MAX_POOLED = 10_000
 
 _ZERO_ADDRESS = bytes(20)
+# Beside the chain's own entries, which have other keys.
+_CHAIN_ID_ENTRY = b"corridor:chain-id"
 _MALFORMED = (RLPException, ValidationError, UnrecognizedTransactionType, ValueError, TypeError, IndexError)
 
 
@@ -58,9 +61,14 @@ class Chain:
     Args:
         path: of the file; None for a chain that ends with the process.
         genesis_at_s: time of the first block, used where the file is new.
+        chain_id: of the chain; each of several ledgers must have its own.
+
+    Raises:
+        LedgerFileInUse, LedgerFileBroken: see :class:`ChainFile`; also a file of another chain.
     """
 
-    def __init__(self, path: Path | None, *, genesis_at_s: int) -> None:
+    def __init__(self, path: Path | None, *, genesis_at_s: int, chain_id: int = EMBEDDED_CHAIN_ID) -> None:
+        self.chain_id = chain_id
         self._file = ChainFile(path)
         self._pool: dict[bytes, Any] = {}
         self._pooled_places: set[tuple[bytes, int]] = set()
@@ -69,14 +77,20 @@ class Chain:
         )
         genesis = backend.chain
 
-        class EmbeddedChain(type(genesis)):  # type: ignore[misc]
-            chain_id = EMBEDDED_CHAIN_ID
-
-        self._chain_class: Any = EmbeddedChain
+        # A class of its own, because a chain's id is an attribute of its class.
+        self._chain_class: Any = type("EmbeddedChain", (type(genesis),), {"chain_id": chain_id})
         if self._file.is_new:
             for key, value in genesis.chaindb.db.wrapped_db.kv_store.items():
                 self._file[key] = value
+            self._file[_CHAIN_ID_ENTRY] = str(chain_id).encode()
             self._file.commit()
+        elif self._file.get(_CHAIN_ID_ENTRY) != str(chain_id).encode():
+            self._file.close()
+            raise LedgerFileBroken(
+                f"{path} is not a ledger of chain {chain_id}",
+                next_step="Open it with the chain id that it was made with",
+                path=str(path),
+            )
         self._reopen()
 
     def _reopen(self) -> None:
@@ -211,7 +225,7 @@ class Chain:
             sender = transaction.sender
         except _MALFORMED as error:
             raise Refused(-32602, "Invalid params") from error
-        if chain_id != EMBEDDED_CHAIN_ID or not sender:
+        if chain_id != self.chain_id or not sender:
             raise Refused(-32000, "Wrong chainId")
         if transaction.gas_price or transaction.value:
             raise Refused(-32004, "Upfront cost exceeds account balance")

@@ -61,19 +61,23 @@ class EmbeddedLedger(Ledger):
         self.close()
 
 
-def open_embedded(path: Path | None, *, genesis_at_s: int, finality_blocks: int = 0) -> EmbeddedLedger:
+def open_embedded(
+    path: Path | None, *, genesis_at_s: int, finality_blocks: int = 0, chain_id: int = EMBEDDED_CHAIN_ID
+) -> EmbeddedLedger:
     """Open the embedded ledger in the file ``path``, or make it; None keeps it in memory.
 
     Args:
         path: of the file; its directory must exist.
         genesis_at_s: time of the first block of a new ledger, before anything that will happen on it.
         finality_blocks: see :class:`Ledger`; blocks here are final at once.
+        chain_id: of a new ledger; an old one must have this. Each of several ledgers needs its own.
 
     Raises:
         LedgerFileInUse: another process has it open.
         LedgerFileBroken: the file is no embedded ledger.
     """
-    return EmbeddedLedger(Chain(path, genesis_at_s=genesis_at_s), finality_blocks=finality_blocks)
+    chain = Chain(path, genesis_at_s=genesis_at_s, chain_id=chain_id)
+    return EmbeddedLedger(chain, finality_blocks=finality_blocks)
 
 
 class EmbeddedProvider(JSONBaseProvider):
@@ -86,7 +90,7 @@ class EmbeddedProvider(JSONBaseProvider):
         self._receipts: dict[int, list[dict[str, Any]]] = {}
         self._methods: Mapping[str, Callable[..., Any]] = {
             "web3_clientVersion": lambda: "corridor-embedded/1",
-            "eth_chainId": lambda: hex(EMBEDDED_CHAIN_ID),
+            "eth_chainId": lambda: hex(chain.chain_id),
             "eth_gasPrice": lambda: "0x0",
             "eth_blockNumber": lambda: hex(chain.head.block_number),
             "eth_getBlockByNumber": self._block,

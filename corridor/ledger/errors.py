@@ -69,6 +69,12 @@ class NonceTaken(LedgerRefused):
     code = "NONCE_TAKEN"
 
 
+class TransactionTooLarge(LedgerError):
+    """The ledger could never mine it. Found out before signing: once stored, it would keep all later ones waiting."""
+
+    code = "TRANSACTION_TOO_LARGE"
+
+
 class ContractReverted(LedgerError):
     """A contract refused.
 

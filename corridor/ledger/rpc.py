@@ -110,6 +110,8 @@ class Node:
 
         Every question must be safe to repeat (a read, or a signed transaction).
         """
+        if len(questions) == 1:
+            return [self.answer(questions[0])]
         answers: list[Answer] = []
         for start in range(0, len(questions), MAX_BATCH):
             part = questions[start : start + MAX_BATCH]

@@ -111,6 +111,7 @@ def send_all(
     Raises:
         ReceiptTimeout, LedgerUnreachable: call again with the same intents; nothing happens twice.
         NonceTaken: somebody else signs with this key.
+        TransactionTooLarge: no block has room for one of them; nothing of its window was signed.
         LedgerRefused: the node does not take a transaction.
     """
     receipts: list[Receipt] = []
@@ -161,6 +162,9 @@ def _send_window(
 ) -> list[Receipt]:
     signed = [store.find(intent.purpose) for intent in intents]
     if None in signed:
+        for intent, stored in zip(intents, signed, strict=True):
+            if stored is None:
+                ledger.require_room(intent.data, intent.gas)
         sender, gas_price = Account.from_key(key).address.lower(), ledger.gas_price()
         _make_room(ledger, store, sender, len(intents), now_s, sleep, timeout_s)
         first_nonce = ledger.account_nonce(sender)

@@ -205,6 +205,21 @@ def test_another_database_is_refused_and_left_alone(path):
     assert sqlite3.connect(path).execute("SELECT count(*) FROM payment").fetchone() == (0,)
 
 
+def test_two_ledgers_have_chain_ids_of_their_own_and_files_are_not_mixed_up(tmp_path):
+    with (
+        open_embedded(tmp_path / "hk", genesis_at_s=START_S) as hkd_ledger,
+        open_embedded(tmp_path / "th", genesis_at_s=START_S, chain_id=852_467) as thb_ledger,
+    ):
+        assert hkd_ledger.chain_id != thb_ledger.chain_id
+        transaction = hkd_ledger.sign(KEY, None, COUNTER, nonce=0, gas=200_000, gas_price=0)
+        with pytest.raises(LedgerRefused, match="Wrong chainId"):
+            thb_ledger.broadcast(transaction)
+    with pytest.raises(LedgerFileBroken, match="chain 852466"):
+        open_embedded(tmp_path / "th", genesis_at_s=START_S)
+    with open_embedded(tmp_path / "th", genesis_at_s=START_S, chain_id=852_467) as thb_ledger:
+        assert thb_ledger.chain_id == 852_467
+
+
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(LedgerFileBroken, match="nowhere"):
         open_embedded(tmp_path / "nowhere" / "ledger.sqlite", genesis_at_s=START_S)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from eth_account import Account
 
 from corridor import merkle, model, typed_data
 from corridor.ledger import contracts
+from corridor.ledger.abi import contract
 from corridor.ledger.adapter import connect
 from corridor.ledger.deployment import (
     Currency,
+    DeploymentFailed,
     DeploymentMismatch,
     GasNotFree,
     Jurisdiction,
@@ -27,7 +29,7 @@ from corridor.ledger.deployment import (
     save_deployment,
 )
 from corridor.ledger.embedded import open_embedded
-from corridor.ledger.errors import ContractReverted
+from corridor.ledger.errors import ContractReverted, LedgerUnreachable
 from corridor.ledger.sender import FileStore, send_once, why_reverted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -292,6 +294,42 @@ def test_deploying_again_from_the_same_store_deploys_nothing(world, tmp_path):
     assert world.ledger.account_nonce(address_of("deployer")) == sent
     save_deployment(world.deployment, tmp_path / "addresses.json")
     assert load_deployment(tmp_path / "addresses.json", world.ledger) == world.deployment
+
+
+@pytest.mark.parametrize("mined_before", [0, 1, 2, 3])
+def test_a_deployment_that_failed_in_the_middle_goes_on_where_it_stopped(tmp_path, monkeypatch, mined_before):
+    with embedded_world(tmp_path) as world:
+        store, broadcast_all, sent = tmp_path / "transactions.json", world.ledger.broadcast_all, []
+
+        def node_dies(transactions):
+            if len(sent) == mined_before:
+                raise LedgerUnreachable("the node is gone")
+            sent.append(transactions)
+            return broadcast_all(transactions)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.ledger, "broadcast_all", node_dies)
+            with pytest.raises(LedgerUnreachable):
+                deploy(world.ledger, key_of("deployer"), PLAN, FileStore(store), now_s=world.now_s)
+        deployment = deploy(world.ledger, key_of("deployer"), PLAN, FileStore(store), now_s=world.now_s)
+        assert world.ledger.account_nonce(address_of("deployer")) == 4, "each contract once"
+        assert len(set(deployment.addresses)) == 4
+        [registry] = world.ledger.call(deployment.settlement, contract("PvPSettlement").function("registry"))
+        assert registry == deployment.registry
+
+
+def test_a_plan_that_a_constructor_refuses_is_named(tmp_path):
+    twice = replace(PLAN, jurisdictions=PLAN.jurisdictions + PLAN.jurisdictions[:1])
+    with embedded_world(tmp_path) as world, pytest.raises(DeploymentFailed, match="each must be there once"):
+        deploy(world.ledger, key_of("deployer"), twice, world.store, now_s=world.now_s)
+
+
+def test_where_gas_is_free_nobody_needs_funds():
+    with anvil_world("--gas-price", "0", "--base-fee", "0") as world:
+        fund_if_needed(world.ledger, [address_of("deployer")])
+        assert int(world.ledger.node.ask("eth_getBalance", address_of("deployer"), "latest"), 16) == 0
+        deployment = deploy(world.ledger, key_of("deployer"), PLAN, world.store, now_s=world.now_s)
+        assert world.ledger.code(deployment.settlement)
 
 
 def test_an_address_file_of_a_ledger_that_was_reset_is_refused(world, tmp_path):

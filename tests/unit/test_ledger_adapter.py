@@ -18,6 +18,7 @@ from corridor.ledger.errors import (
     LedgerUnreachable,
     NonceTaken,
     ReceiptTimeout,
+    TransactionTooLarge,
 )
 
 RECORDED = Path(__file__).resolve().parents[2] / ".." / "shared" / "rpc-answers"
@@ -38,7 +39,7 @@ RECEIPT = {
 
 def block(number, **changes):
     head = {"number": hex(number), "hash": "0x" + f"{number:064x}", "timestamp": hex(1_790_000_000 + number)}
-    return head | {"extraData": "0x" + "f8" * 327} | changes
+    return head | {"extraData": "0x" + "f8" * 327, "gasLimit": hex(30_000_000)} | changes
 
 
 def recorded(node, name):
@@ -122,7 +123,7 @@ def signed(node, nonce=3):
 
 
 def test_a_header_with_signatures_of_validators_is_read(node):
-    assert node.ledger.head() == adapter.Block(7, "0x" + f"{7:064x}", 1_790_000_007, 0)
+    assert node.ledger.head() == adapter.Block(7, "0x" + f"{7:064x}", 1_790_000_007, 0, 30_000_000)
 
 
 def test_the_final_block_is_as_many_behind_as_the_setting_says(node):
@@ -211,6 +212,13 @@ def test_a_stack_trace_in_an_error_is_cut_short(node):
     with pytest.raises(LedgerRefused) as refused:
         node.ledger.call(TOKEN, SUPPLY)
     assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(("size", "gas"), [(100, 30_000_001), (128 * 1024, 100_000)])
+def test_what_no_block_has_room_for_is_refused_before_it_is_signed(node, size, gas):
+    with pytest.raises(TransactionTooLarge, match="Settle fewer"):
+        node.ledger.require_room(bytes(size), gas)
+    node.ledger.require_room(bytes(100_000), 30_000_000)
 
 
 # Logs

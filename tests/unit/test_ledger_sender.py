@@ -7,7 +7,7 @@ import pytest
 from corridor.ledger import sender
 from corridor.ledger.chain import EMBEDDED_CHAIN_ID
 from corridor.ledger.embedded import open_embedded
-from corridor.ledger.errors import LedgerRefused, LedgerUnreachable, NonceTaken, ReceiptTimeout
+from corridor.ledger.errors import LedgerRefused, LedgerUnreachable, NonceTaken, ReceiptTimeout, TransactionTooLarge
 from corridor.ledger.sender import FileStore, Intent, resend_open, send_all, send_once
 
 START_S = 1_790_000_000
@@ -162,6 +162,14 @@ def test_a_transaction_that_took_no_effect_uses_up_its_purpose(ledger, counter):
     assert send(ledger, store, failing)[0].status == 0
     assert send(ledger, store, failing)[0].status == 0
     assert ledger.account_nonce(store.find("settle:1").sender) == 1
+
+
+def test_what_could_never_be_mined_gets_no_nonce(ledger, counter):
+    store = FileStore(None)
+    with pytest.raises(TransactionTooLarge):
+        send(ledger, store, intent(counter, "settle:1"), Intent("settle:2", counter, b"", 10**9))
+    assert (store.find("settle:1"), store.find("settle:2")) == (None, None)
+    assert send(ledger, store, intent(counter, "settle:1"))[0].status == 1
 
 
 def test_a_refusal_for_now_is_raised_when_it_stays(ledger, counter, monkeypatch):
