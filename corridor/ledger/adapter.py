@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from eth_abi.exceptions import DecodingError
 from eth_account import Account
 
 from corridor.ledger.abi import Function, decode_error
@@ -165,14 +166,7 @@ class Ledger:
         answers = self.node.answers([_call_question(*one, None, block) for one in data])
         for call, answer in zip(calls, answers, strict=True):
             outcome = self._call_outcome(answer, block)
-            if isinstance(outcome, bytes) and not outcome and call.function.outputs.types:
-                raise LedgerRefused(
-                    f"there is no contract at {call.to}",
-                    rpc_code=0,
-                    rpc_message="empty answer",
-                    next_step="Check that the addresses belong to this ledger; deploy if it is a new one",
-                )
-            values.append(call.function.decode(outcome) if isinstance(outcome, bytes) else outcome)
+            values.append(outcome if isinstance(outcome, ContractReverted) else _decoded(call, outcome))
         return values
 
     def try_transaction(self, sender: str, to: str, data: bytes, gas: int, *, block: int | None = None) -> bytes:
@@ -424,6 +418,19 @@ def _call_question(to: str, data: bytes, sender: str | None, gas: int | None, bl
     if sender is not None:
         fields["from"] = sender
     return Question("eth_call", (fields, "latest" if block is None else hex(block)))
+
+
+def _decoded(call: ContractCall, output: bytes) -> tuple[Any, ...]:
+    try:
+        return call.function.decode(output)
+    except DecodingError:
+        what = "another contract" if output else "no contract"
+        raise LedgerRefused(
+            f"there is {what} at {call.to}: {call.function.name} was answered with {len(output)} bytes",
+            rpc_code=0,
+            rpc_message="unusable answer",
+            next_step="Check that the addresses belong to this ledger; deploy if it is a new one",
+        ) from None
 
 
 def _bytes(text: str) -> bytes:

@@ -188,9 +188,10 @@ def test_a_call_without_enough_gas_is_refused_and_not_taken_for_an_answer(node, 
         node.ledger.call(TOKEN, SUPPLY)
 
 
-def test_a_call_to_an_address_without_contract_says_so(node):
-    node.answers["eth_call"] = {"result": "0x"}
-    with pytest.raises(LedgerRefused, match="no contract at"):
+@pytest.mark.parametrize(("answer", "message"), [("0x", "no contract at"), ("0x07", "another contract at")])
+def test_a_call_to_an_address_without_our_contract_says_so(node, answer, message):
+    node.answers["eth_call"] = {"result": answer}
+    with pytest.raises(LedgerRefused, match=message):
         node.ledger.call(TOKEN, SUPPLY)
 
 
