@@ -30,6 +30,7 @@ REASON_CODES = {
     "DT01": "the value date is past, too far ahead, or not a business day",
     "TM01": "after cut-off, or unmatched at cut-off",
     "AB03": "the timelock ran out and the payment was refunded",
+    "RR04": "a party or an account that this corridor does not serve",
     "NARR": "see the sentence that comes with it",
 }
 

@@ -43,13 +43,14 @@ _ValueCheck = Callable[[str], str | None]
 
 
 class NotConformant(CorridorError):
-    """An element that its definition doesn't allow; ``path`` says which, without any of the content."""
+    """An element that its definition doesn't allow: ``path`` says which, ``problem`` why, neither quotes content."""
 
     code = "NOT_CONFORMANT"
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+        self.problem = message
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

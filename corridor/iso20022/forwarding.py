@@ -19,6 +19,8 @@ from corridor.iso20022.definitions import bic11, namespace
 from corridor.iso20022.writing import BusinessHeader, agent, document, group, value
 
 _EXACT = Context(prec=60)
+# CtrlSum is optional and has at most 18 digits; a sum with more goes without it.
+_CONTROL_SUM_DIGITS = 18
 
 
 class ForwardingError(CorridorError):
@@ -104,7 +106,7 @@ def forward(
             value("MsgId", message_id),
             value("CreDtTm", created_at),
             value("NbOfTxs", str(len(elements))),
-            value("CtrlSum", f"{total:f}"),
+            value("CtrlSum", _control_sum(total)),
             value("IntrBkSttlmDt", inherited_date),
             group("SttlmInf", value("SttlmMtd", "CLRG")),
             key.inherited_payment_type.decode(),
@@ -114,3 +116,8 @@ def forward(
         *elements,
         header=header,
     )
+
+
+def _control_sum(total: Decimal) -> str | None:
+    written = f"{total:f}"
+    return written if len(written.replace(".", "")) <= _CONTROL_SUM_DIGITS else None

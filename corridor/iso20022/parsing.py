@@ -91,10 +91,8 @@ def parse(data: bytes) -> ParsedMessage:
     reference = _reference(document, header)
     definition = definition_of(etree.QName(document).namespace)
     if definition not in INPUT_KINDS:
-        known = ", ".join(INPUT_KINDS)
-        raise UnreadableMessage(
-            reference, "UNKNOWNVERSION", f"'{definition or etree.QName(document).namespace}' is not one of {known}"
-        )
+        named = definition or etree.QName(document).namespace or "a document without a namespace"
+        raise UnreadableMessage(reference, "UNKNOWNVERSION", f"{named} is not one of {', '.join(INPUT_KINDS)}")
     if header is not None and definition_of(etree.QName(header).namespace) != BUSINESS_HEADER:
         raise UnreadableMessage(reference, "UNKNOWNVERSION", f"the header is not {BUSINESS_HEADER}", "AppHdr")
     return ParsedMessage(definition, document, header, reference)

@@ -163,7 +163,7 @@ def _check(parsed: ParsedMessage, schemas: SchemaSet | None) -> None:
             if schemas is not None:
                 check_schema(element, definition, schemas)
         except NotConformant as fault:
-            raise UnreadableMessage(parsed.related_reference, "SCHEMA", fault.message, fault.path) from fault
+            raise UnreadableMessage(parsed.related_reference, "SCHEMA", fault.problem, fault.path) from fault
 
 
 def _header_parties(parsed: ParsedMessage) -> tuple[str | None, str | None]:
