@@ -27,7 +27,6 @@ from corridor.ports import (
     Answer,
     ConsentRefused,
     Delivery,
-    Evidence,
     GrossProposal,
     NetProposal,
     OperatorPort,
@@ -40,13 +39,13 @@ MAX_CONSENT_S = 900
 
 
 class LedgerView(Protocol):
-    """What an agent reads on its bank's own node; all of it at a final block, the head's time apart."""
+    """What an agent reads on its bank's own node; all of it at a final block, time and epoch apart."""
 
     chain_id: int
     settlement: str
 
-    def head_time_s(self) -> int:
-        """Time of the newest block."""
+    def time_s(self) -> int:
+        """The ledger's time now."""
 
     def final_time_s(self) -> int:
         """Time of the newest final block."""
@@ -95,6 +94,10 @@ class BankAgent:
         self._write_out = write_out
         self._domain = typed_data.domain_separator(ledger.chain_id, ledger.settlement)
 
+    def close(self) -> None:
+        """Release the agent's store."""
+        self._database.dispose()
+
     # -- what the bank asks ---------------------------------------------------------------------------------------
 
     def submit(self, raw: bytes, operator: OperatorPort) -> Answer:
@@ -136,12 +139,11 @@ class BankAgent:
             digest = typed_data.gross_consent_digest(
                 self._domain, self.bic, epoch, proposal.deadline_s, proposal.obligation
             )
-            evidence = Evidence((proposal.obligation,), None)
             books.record_consent(
                 Consent("gross", digest, identifier, None, None, proposal.deadline_s),
-                consent_rules.net_debits(self.bic, evidence.obligations),
-                wire.dump(evidence),
-                self._items(evidence.obligations),
+                consent_rules.net_debits(self.bic, (proposal.obligation,)),
+                wire.dump(proposal),
+                self._items([proposal.obligation]),
             )
         return self._sign(digest)
 
@@ -169,9 +171,11 @@ class BankAgent:
         with self._database.begin() as connection:
             known = connection.execute(select(mailbox.c.message).where(mailbox.c.message == delivery.name)).first()
             if known is None:
-                if delivery.kind == "forward":
+                if delivery.is_forward:
                     self._check_forward(SqlBooks(connection), delivery)
-                row = {"message": delivery.name, "kind": delivery.kind, "body": delivery.body}
+                for state, uetrs in delivery.ended.items():
+                    SqlBooks(connection).end(uetrs, state)
+                row = {"message": delivery.name, "body": delivery.body}
                 connection.execute(mailbox.insert().values(row))
         self._write_out(delivery.name, delivery.body)
 
@@ -182,7 +186,7 @@ class BankAgent:
 
     def _check_time(self, deadline_s: int) -> int:
         """Refuse a deadline that is past or too far off; return the bank's own consent epoch."""
-        left_s = deadline_s - self._ledger.head_time_s()
+        left_s = deadline_s - self._ledger.time_s()
         if not 0 < left_s <= MAX_CONSENT_S:
             raise ConsentRefused(self.bic, "deadline", f"it ends in {left_s} s, allowed are 1 to {MAX_CONSENT_S} s")
         return self._ledger.epoch(self.bic)
@@ -218,13 +222,10 @@ class BankAgent:
 
     def _check_forward(self, books: SqlBooks, delivery: Delivery) -> None:
         """Every payment in the message hashes to an obligation that pays this bank and is discharged for good."""
-        evidence = delivery.evidence
-        if evidence is None:
-            raise ForwardRefused(f"{delivery.name} comes without evidence")
         self._settle_books(books)
         expected = {}
-        known = self._known(books, evidence.obligations)
-        for owed in evidence.obligations:
+        known = self._known(books, delivery.obligations)
+        for owed in delivery.obligations:
             identifier = typed_data.obligation_id(owed)
             if identifier not in known.discharged and not self._ledger.is_discharged(identifier):
                 raise ForwardRefused(f"{delivery.name}: obligation {identifier.hex()} is not discharged and final")
@@ -254,9 +255,10 @@ def amendment_digest(domain: bytes, amendment: Amendment) -> bytes:
 def _instructed(transfer: CreditTransfer, bank: str) -> Instructed | None:
     """Return what the bank instructs by ``transfer``; None where it is not this bank's or can't be paid."""
     amount_minor = _minor(transfer.currency, transfer.amount_text)
-    if transfer.uetr is None or transfer.payer_bic != bank or amount_minor is None:
-        return None
     bought_minor = _minor(transfer.pvp.bought_currency, transfer.pvp.bought_amount_text) if transfer.pvp else None
+    unclear = transfer.fault is not None or (transfer.pvp is not None and bought_minor is None)
+    if transfer.uetr is None or transfer.payer_bic != bank or amount_minor is None or unclear:
+        return None
     return Instructed(
         transfer.uetr,
         transfer.content_hash,

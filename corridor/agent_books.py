@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from corridor.consent_rules import Books, Instructed, LiveConsent
 from corridor.errors import CorridorError
-from corridor.store.database import insert_new, select_in
+from corridor.store.database import chunks, insert_new, select_in
 from corridor.store.tables import consent_obligations, consents, instructed, submitted
 
 
@@ -44,7 +44,7 @@ class SqlBooks:
     def record_message(
         self, message_hash: bytes, raw: bytes, signature: str, instructions: Iterable[Instructed]
     ) -> None:
-        """Record a message and what it instructs. What stands in the books already stays as it is."""
+        """Record a message and what it instructs. What stands in the books stays, unless it was refused before."""
         row = {"content_hash": message_hash.hex(), "raw": raw, "signature": signature}
         insert_new(self._connection, submitted, [row])
         rows = [
@@ -60,6 +60,9 @@ class SqlBooks:
             }
             for one in instructions
         ]
+        for chunk in chunks([row["uetr"] for row in rows]):
+            refused = delete(instructed).where(instructed.c.uetr.in_(chunk), instructed.c.state == "refused")
+            self._connection.execute(refused)
         insert_new(self._connection, instructed, rows)
 
     def snapshot(self, obligation_ids: Iterable[bytes], uetrs: Iterable[str]) -> Books:
@@ -93,6 +96,12 @@ class SqlBooks:
             why = f"payment {uetr} is in a consent that may still take effect"
             raise UnknownPayment(why, next_step="Try again when the settlement is final or its deadline has passed")
         self._connection.execute(update(instructed).where(instructed.c.uetr == uetr).values(state=state))
+
+    def end(self, uetrs: Iterable[str], state: str) -> None:
+        """End own instructions as ``cancelled`` or ``refused``; what is discharged stays so."""
+        for uetr in uetrs:
+            ended = update(instructed).where(instructed.c.uetr == uetr, instructed.c.state != "discharged")
+            self._connection.execute(ended.values(state=state))
 
     # -- consents -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ agent submits, consents or refuses. Neither sees the other's store, and no key c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,24 +82,20 @@ class NetProposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a payee's agent needs to believe a forwarded payment: its obligations and where they were discharged.
+class Delivery:
+    """A message for the bank. ``name`` is unique and says what it is; the same name is always the same message.
 
-    ``batch_id`` is None for obligations that were settled gross.
+    With a forwarded payment come the ``obligations`` that its transactions are part of, whole: the bank credits what
+    hashes to one that is discharged and final on its own node, and nothing else. ``ended`` are the bank's own payments
+    (UETRs) that this message ends unsettled, so that no consent may be given for them any more: ``cancelled`` for good,
+    or ``refused`` with a whole message that was not taken in, after which they may be sent anew.
     """
 
-    obligations: tuple[Obligation, ...]
-    batch: Batch | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message for the bank. ``name`` is unique and says what it is; the same name is always the same message."""
-
     name: str
-    kind: str
+    is_forward: bool
     body: bytes
-    evidence: Evidence | None
+    obligations: tuple[Obligation, ...]
+    ended: Mapping[str, tuple[str, ...]]
 
 
 class AgentPort(Protocol):

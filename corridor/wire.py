@@ -83,3 +83,8 @@ def _exactly(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, got {value!r}")
     return value
+
+
+def load_list(kind: type[T], text: str) -> tuple[T, ...]:
+    """Return the ``kind`` items that a JSON list says; ValueError where it does not fit."""
+    return tuple(build(kind, item) for item in json.loads(text))

@@ -48,10 +48,15 @@ def select_in(
     connection: Connection, statement: Select[Any], column: Column[Any], values: Iterable[Any]
 ) -> Iterator[RowMapping]:
     """Yield the rows of ``statement`` whose ``column`` is among ``values``, asking for a bounded number at a time."""
+    for chunk in chunks(values):
+        yield from connection.execute(statement.where(column.in_(chunk))).mappings()
+
+
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield ``values`` in lists that one statement takes."""
     listed = list(values)
     for start in range(0, len(listed), _IN_CHUNK):
-        chunk = listed[start : start + _IN_CHUNK]
-        yield from connection.execute(statement.where(column.in_(chunk))).mappings()
+        yield listed[start : start + _IN_CHUNK]
 
 
 def _durable(connection: Any, _record: Any) -> None:

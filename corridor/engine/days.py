@@ -1,0 +1,97 @@
+"""The business day: which date is open, which currencies settle now, and what becomes of what is left at the end."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import Connection, select
+
+from corridor.calendars import cutoff_at_s, is_business_day, next_business_day, opening_at_s
+from corridor.engine import confirm, life
+from corridor.engine.desk import Desk, set_setting, setting
+from corridor.engine.life import State
+from corridor.errors import CorridorError
+from corridor.store.tables import payments
+
+
+class DayError(CorridorError):
+    """The business day does not allow what is asked."""
+
+    code = "DAY"
+    exit_code = 3
+
+
+def open_day(desk: Desk, day: date | None) -> date:
+    """Open ``day``, or the next business day of any currency; return it.
+
+    Raises:
+        DayError: a day is open, ``day`` is no business day of any currency, or lies before the last one.
+    """
+    calendars = [currency.calendar for currency in desk.config.currencies.values()]
+    with desk.database.begin() as connection:
+        if setting(connection, "day", "closed") == "open":
+            current = setting(connection, "business_date", "")
+            raise DayError(f"business date {current} is open", next_step="Close it first: corridor close-day")
+        last = date.fromisoformat(setting(connection, "business_date", "1970-01-01"))
+        chosen = day or min(next_business_day(last, calendar) for calendar in calendars)
+        if not any(is_business_day(chosen, calendar) for calendar in calendars):
+            raise DayError(f"{chosen} is no business day of any currency", next_step="Name another date")
+        if chosen <= last:
+            raise DayError(f"{chosen} is not after the last business date {last}", next_step="Name a later date")
+        set_setting(connection, "business_date", chosen.isoformat())
+        set_setting(connection, "day", "open")
+        life.record(connection, desk.now_s(), "day opened", detail=chosen.isoformat())
+    return chosen
+
+
+def close_day(desk: Desk) -> int:
+    """Close the open day: what has not settled ends with TM01; return how many payments that were.
+
+    Raises:
+        DayError: no day is open.
+    """
+    with desk.database.begin() as connection:
+        if setting(connection, "day", "closed") != "open":
+            raise DayError("no business day is open", next_step="Open one: corridor open-day")
+        day = setting(connection, "business_date", "")
+        left = select(payments.c.uetr, payments.c.state).where(payments.c.state.in_((State.UNMATCHED, State.QUEUED)))
+        states = {row["uetr"]: row["state"] for row in connection.execute(left).mappings()}
+        for state, why in (
+            (State.UNMATCHED, "unmatched at cut-off"),
+            (State.QUEUED, "not settled at cut-off for want of liquidity"),
+        ):
+            uetrs = [uetr for uetr, found in states.items() if found == state]
+            if uetrs:
+                life.move(connection, desk.now_s(), uetrs, State.EXPIRED, reason_code="TM01", reason=why)
+                confirm.report_status(connection, desk, uetrs, "RJCT", why, code="TM01")
+        set_setting(connection, "day", "closed")
+        life.record(connection, desk.now_s(), "day closed", detail=day)
+    confirm.deliver(desk)
+    return len(states)
+
+
+def open_currencies(connection: Connection, desk: Desk) -> frozenset[str]:
+    """The currencies that settle now: the day is open, it is a business day for them, and before their cut-off."""
+    is_open, day = setting(connection, "day", "closed") == "open", confirm.business_date(connection)
+    now_s = desk.now_s()
+    return frozenset(
+        code
+        for code, currency in desk.config.currencies.items()
+        if is_open
+        and is_business_day(day, currency.calendar)
+        and opening_at_s(day, currency.calendar) <= now_s < cutoff_at_s(day, currency.calendar)
+    )
+
+
+def wake_warehoused(desk: Desk) -> None:
+    """Queue what waited for its value date, now that the date is open."""
+    with desk.database.begin() as connection:
+        if setting(connection, "day", "closed") != "open":
+            return
+        day = confirm.business_date(connection).isoformat()
+        due = select(payments).where(payments.c.state == State.WAREHOUSED, payments.c.value_date <= day)
+        rows = list(connection.execute(due.order_by(payments.c.seq)).mappings())
+        for state, trade in ((State.UNMATCHED, True), (State.QUEUED, False)):
+            uetrs = [row["uetr"] for row in rows if (row["trade_reference"] is not None) == trade]
+            if uetrs:
+                life.move(connection, desk.now_s(), uetrs, state)
