@@ -156,11 +156,7 @@ abstract contract CorridorTest {
         return typed.grossDigest(_domain(), bank.bic, _epoch(bank), deadline, _id(legs));
     }
 
-    function _signGross(Bank memory bank, Leg[] memory legs, uint64 deadline)
-        internal
-        view
-        returns (Signature memory)
-    {
+    function _signGross(Bank memory bank, Leg[] memory legs, uint64 deadline) internal view returns (Signature memory) {
         return _sign(bank.secret, _grossDigest(bank, legs, deadline));
     }
 
@@ -202,9 +198,7 @@ abstract contract CorridorTest {
 
     /// @dev Two banks, two tokens: the Hong Kong bank pays HKD and receives THB.
     function _batch() internal view returns (Batch memory batch) {
-        batch = Batch(
-            operator, 1, DEADLINE_S, new address[](2), new bytes11[](2), new bytes32[](2), new int256[](4)
-        );
+        batch = Batch(operator, 1, DEADLINE_S, new address[](2), new bytes11[](2), new bytes32[](2), new int256[](4));
         (batch.tokens[0], batch.tokens[1]) = _sortedTokens();
         (batch.participants[0], batch.participants[1]) = (hongKongBank.bic, thaiBank.bic);
         (batch.entryRoots[0], batch.entryRoots[1]) = (keccak256("root"), keccak256("other root"));

@@ -132,9 +132,7 @@ contract LockTest is CorridorTest {
     function test_a_frozen_payer_cannot_lock() public {
         _freeze(hkd, hongKongBank);
         _expectRefused(
-            _pvp(),
-            _terms(),
-            abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, hkd, hongKongBank.bic)
+            _pvp(), _terms(), abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, hkd, hongKongBank.bic)
         );
     }
 
@@ -174,9 +172,7 @@ contract LockTest is CorridorTest {
         Leg[] memory legs = _pvp();
         Signature memory signature = _signLock(secondThaiBank, legs, _terms());
         bytes32 id = _id(legs);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPvPSettlement.SettlementNoLegToLock.selector, id, secondThaiBank.bic)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementNoLegToLock.selector, id, secondThaiBank.bic));
         settlement.lock(INSTRUCTIONS, legs, _terms(), secondThaiBank.bic, DEADLINE_S, signature);
         vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementNoLegToLock.selector, id, bytes11(0)));
         settlement.lock(INSTRUCTIONS, legs, _terms(), bytes11(0), DEADLINE_S, signature);
@@ -256,9 +252,7 @@ contract LockTest is CorridorTest {
         LockTerms memory terms = _terms();
         terms.timelock = TIMELOCK_S + 3600;
         Signature memory signature = _signLock(hongKongBank, legs, terms);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPvPSettlement.SettlementAttemptRefused.selector, _id(legs), 1, 2)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementAttemptRefused.selector, _id(legs), 1, 2));
         settlement.lock(INSTRUCTIONS, legs, terms, hongKongBank.bic, TIMELOCK_S + 600, signature);
         terms.attempt = 2;
         _lock(hongKongBank, legs, terms);
@@ -359,17 +353,13 @@ contract LockTest is CorridorTest {
         legs[0] = _leg(hongKongBank, thaiBank, hkd, 1000);
         legs[1] = Leg(thaiBank.bic, hongKongBank.bic, OTHER_CHAIN, address(0x7070), 1);
         legs[2] = Leg(secondThaiBank.bic, hongKongBank.bic, OTHER_CHAIN, address(0x7070), 1);
-        _expectRefused(
-            legs, _twoLedgerTerms(), abi.encodeWithSelector(LegRules.SettlementLeadPayerRefused.selector, 2)
-        );
+        _expectRefused(legs, _twoLedgerTerms(), abi.encodeWithSelector(LegRules.SettlementLeadPayerRefused.selector, 2));
     }
 
     function test_a_leg_on_a_third_ledger_is_refused() public {
         Leg[] memory legs = _across();
         legs[1].chainId = 8;
-        _expectRefused(
-            legs, _twoLedgerTerms(), abi.encodeWithSelector(LegRules.SettlementLegElsewhere.selector, 1, 8)
-        );
+        _expectRefused(legs, _twoLedgerTerms(), abi.encodeWithSelector(LegRules.SettlementLegElsewhere.selector, 1, 8));
     }
 
     function test_the_other_ledger_must_be_another() public {
@@ -406,9 +396,7 @@ contract LockTest is CorridorTest {
     function test_a_payer_on_the_other_ledger_has_nothing_to_lock_here() public {
         Leg[] memory legs = _across();
         Signature memory signature = _signLock(thaiBank, legs, _twoLedgerTerms());
-        vm.expectRevert(
-            abi.encodeWithSelector(IPvPSettlement.SettlementNoLegToLock.selector, _id(legs), thaiBank.bic)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementNoLegToLock.selector, _id(legs), thaiBank.bic));
         settlement.lock(INSTRUCTIONS, legs, _twoLedgerTerms(), thaiBank.bic, DEADLINE_S, signature);
     }
 
@@ -457,9 +445,7 @@ contract LockTest is CorridorTest {
         _expectRefused(
             _pvp(),
             terms,
-            abi.encodeWithSelector(
-                LegRules.SettlementTimelockRefused.selector, timelock, NOW_S + 600, NOW_S + 7 days
-            )
+            abi.encodeWithSelector(LegRules.SettlementTimelockRefused.selector, timelock, NOW_S + 600, NOW_S + 7 days)
         );
     }
 

@@ -489,9 +489,7 @@ contract SettleTest is CorridorTest {
 
     function _expectConsentMissing(Bank memory bank, Leg[] memory legs) private {
         bytes32 digest = _grossDigest(bank, legs, DEADLINE_S);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPvPSettlement.SettlementConsentMissing.selector, bank.bic, digest)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementConsentMissing.selector, bank.bic, digest));
     }
 
     function _expectNotOpen(Leg[] memory legs, IPvPSettlement.State state) private {

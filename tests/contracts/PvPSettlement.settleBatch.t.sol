@@ -48,9 +48,7 @@ contract SettleBatchTest is CorridorTest {
         Batch memory batch = _batch();
         Signature[] memory signatures = _bothSignNet(batch);
         Signature memory proposal = _proposal(batch);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPvPSettlement.SettlementSubmitterRefused.selector, secondThaiBank.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPvPSettlement.SettlementSubmitterRefused.selector, secondThaiBank.key));
         vm.prank(secondThaiBank.key);
         settlement.settleBatch(batch, proposal, signatures);
     }
@@ -59,7 +57,8 @@ contract SettleBatchTest is CorridorTest {
         Batch memory batch = _batch();
         Signature[] memory signatures = _bothSignNet(batch);
         bytes32 digest = typed.proposalDigest(_domain(), typed.batchId(batch));
-        bytes memory refusal = abi.encodeWithSelector(IPvPSettlement.SettlementProposalMissing.selector, operator, digest);
+        bytes memory refusal =
+            abi.encodeWithSelector(IPvPSettlement.SettlementProposalMissing.selector, operator, digest);
         vm.expectRevert(refusal);
         vm.prank(hongKongBank.key);
         settlement.settleBatch(batch, _none(), signatures);
@@ -255,27 +254,21 @@ contract SettleBatchTest is CorridorTest {
     function test_a_frozen_participant_and_its_token_are_named() public {
         Batch memory batch = _batch();
         _freeze(thb, thaiBank);
-        _expectRefused(
-            batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, thaiBank.bic)
-        );
+        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, thaiBank.bic));
         _assertNothingMoved();
     }
 
     function test_a_frozen_creditor_is_named() public {
         Batch memory batch = _batch();
         _freeze(thb, hongKongBank);
-        _expectRefused(
-            batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic)
-        );
+        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic));
     }
 
     function test_a_freeze_counts_for_an_entry_that_nets_to_zero() public {
         Batch memory batch = _batch();
         batch.positions = new int256[](4);
         _freeze(thb, hongKongBank);
-        _expectRefused(
-            batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic)
-        );
+        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic));
     }
 
     function test_a_paused_token_is_named() public {

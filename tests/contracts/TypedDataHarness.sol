@@ -84,9 +84,10 @@ contract TypedDataHarness {
     }
 
     function legLeaf(LegProof calldata leg) external pure returns (bytes32) {
-        return LegEvidence.legLeaf(
-            leg.obligationId, leg.legIndex, leg.legCount, leg.payer, leg.payee, leg.token, leg.amount
-        );
+        return
+            LegEvidence.legLeaf(
+                leg.obligationId, leg.legIndex, leg.legCount, leg.payer, leg.payee, leg.token, leg.amount
+            );
     }
 
     function pairLeaf(bytes11 one, bytes11 other, bytes32 pairRoot) external pure returns (bytes32) {

@@ -41,7 +41,10 @@ interface Vm {
     function keyExistsJson(string calldata json, string calldata path) external view returns (bool);
     function prank(address sender) external;
     function readFile(string calldata path) external view returns (string memory);
-    function replace(string calldata text, string calldata from, string calldata to) external pure returns (string memory);
+    function replace(string calldata text, string calldata from, string calldata to)
+        external
+        pure
+        returns (string memory);
     function sign(uint256 secret, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function signCompact(uint256 secret, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function toString(uint256 value) external pure returns (string memory);

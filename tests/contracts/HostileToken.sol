@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {ISettlementToken} from "../../contracts/ISettlementToken.sol";
+
+/// @notice A token that calls back whatever it was told to, whenever it is called.
+contract HostileToken is ISettlementToken {
+    address private _target;
+    bytes private _call;
+    bool public fired;
+    bool public succeeded;
+
+    /// @notice What to call at the next opportunity, once.
+    function arm(address target, bytes calldata call_) external {
+        (_target, _call, fired) = (target, call_, false);
+    }
+
+    function moveLeg(bytes11, address, bytes11, address, uint256) external {
+        _fire();
+    }
+
+    function moveNet(bytes11[] calldata, address[] calldata, int256[] calldata) external {
+        _fire();
+    }
+
+    function hold(bytes11, bytes11, uint256) external {
+        _fire();
+    }
+
+    function release(bytes11, uint256) external {
+        _fire();
+    }
+
+    function claimHold(bytes11, address, bytes11, address, uint256) external {
+        _fire();
+    }
+
+    function _fire() private {
+        if (fired || _target == address(0)) return;
+        fired = true;
+        (succeeded,) = _target.call(_call);
+    }
+}
