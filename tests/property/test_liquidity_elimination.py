@@ -41,24 +41,29 @@ priorities = st.none() | st.integers(-1, 2)
 
 
 @st.composite
-def legs(draw):
-    payer, payee = draw(st.permutations(BANKS))[:2]
-    own = draw(priorities) if draw(st.integers(0, 3)) == 0 else None
+def legs(draw, banks=BANKS):
+    payer = draw(st.sampled_from(banks))
+    payee = draw(st.sampled_from([bank for bank in banks if bank != payer]))
+    own = draw(st.none() | priorities)
     return Leg(payer, payee, draw(st.sampled_from(CURRENCIES)), draw(st.integers(1, 9)), own)
 
 
 @st.composite
 def queues(draw, most=7):
-    """Transfers, PvPs both ways round, and obligations of any three legs; some urgent, some held."""
+    """Transfers, PvPs, two legs from one account, and any three legs; some urgent, some held; two to four banks."""
+    banks = BANKS[: draw(st.integers(2, 4))]
     obligations = []
     for number in range(draw(st.integers(0, most))):
-        kind = draw(st.sampled_from(["transfer", "transfer", "pvp", "any"]))
-        first = draw(legs())
+        kind = draw(st.sampled_from(["transfer", "transfer", "transfer", "pvp", "pvp", "twice", "any"]))
+        first = draw(legs(banks))
         if kind == "pvp":
             other = CURRENCIES[1 - CURRENCIES.index(first.currency)]
             group = [first, Leg(first.payee, first.payer, other, draw(st.integers(1, 9)))]
+        elif kind == "twice":
+            payee = draw(st.sampled_from([bank for bank in banks if bank != first.payer]))
+            group = [first, Leg(first.payer, payee, first.currency, draw(st.integers(1, 4)), draw(priorities))]
         elif kind == "any":
-            group = [first, *draw(st.lists(legs(), min_size=1, max_size=2))]
+            group = [first, *draw(st.lists(legs(banks), min_size=1, max_size=2))]
         else:
             group = [first]
         held = draw(st.integers(0, 7)) == 0
@@ -67,17 +72,27 @@ def queues(draw, most=7):
 
 
 def tables(amounts):
-    return st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts))
+    """Some accounts or, more often, all of them."""
+    row = st.fixed_dictionaries(dict.fromkeys(CURRENCIES, amounts))
+    every = st.fixed_dictionaries(dict.fromkeys(BANKS, row))
+    return (
+        every | every | st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts))
+    )
+
+
+def sparse_tables(amounts):
+    return st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts), max_size=2)
 
 
 balance_tables = tables(st.integers(-3, 12))
 terms = st.fixed_dictionaries(
     {
-        "floors": tables(st.integers(-9, 4)),
-        "limits": st.builds(
+        "floors": st.just({}) | tables(st.integers(-9, 0)) | sparse_tables(st.integers(0, 15)),
+        "limits": st.builds(Limits)
+        | st.builds(
             Limits,
-            bilateral=st.dictionaries(st.sampled_from(BANKS), tables(st.integers(0, 6)), max_size=2),
-            multilateral=tables(st.integers(0, 9)),
+            bilateral=st.dictionaries(st.sampled_from(BANKS), sparse_tables(st.integers(0, 6)), max_size=2),
+            multilateral=sparse_tables(st.integers(0, 9)),
         ),
     }
 )

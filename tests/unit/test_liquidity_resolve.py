@@ -1,5 +1,6 @@
 """Which obligations settle: small cases that can be followed by hand, and the published ones."""
 
+import doctest
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from liquidity import (
     Queue,
     UnknownOrder,
     check_settlement,
+    model,
+    resolution,
     resolve,
 )
 from liquidity.io import read_case
@@ -277,3 +280,10 @@ def test_importing_and_resolving_a_small_queue_loads_neither_numpy_nor_anything_
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", [model, resolution], ids=lambda module: module.__name__)
+def test_examples_in_the_documentation_of_modules_are_true(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
