@@ -1,0 +1,64 @@
+"""Run Foundry: ``python -m tools.foundry test [arguments]``.
+
+It calls the real binary of this platform, never the package's shim, which exits 0 when tests fail. The exit code is
+the binary's own; a run of ``test`` ends with one line that counts the tests, and fails if it ran none.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_SUMMARY = re.compile(r"(\d+) tests? passed, (\d+) failed, (\d+) skipped \(\d+ total tests?\)")
+
+
+def forge_binary(root: Path = ROOT) -> Path | None:
+    """Return the forge binary of this platform, or None if it is not installed."""
+    system = platform.system().lower()
+    architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower())
+    binary = root / "node_modules" / "@foundry-rs" / f"forge-{system}-{architecture}" / "bin" / "forge"
+    return binary if binary.is_file() else None
+
+
+def run(arguments: Sequence[str], *, binary: Path) -> int:
+    """Run forge in the repository, echo what it says, and return its exit code (1 if ``test`` ran no test)."""
+    passed = failed = skipped = 0
+    with subprocess.Popen(  # noqa: S603  the arguments come from the caller's own command line
+        [str(binary), *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if counts := _SUMMARY.search(line):
+                passed, failed, skipped = (int(count) for count in counts.groups())
+    if arguments[0] != "test":
+        return process.returncode
+    ran = passed + failed
+    print(f"Foundry: {ran} tests run, {passed} passed, {failed} failed, {skipped} skipped.")
+    if ran == 0 and process.returncode == 0:
+        print("Foundry ran no test: that is a failure.", file=sys.stderr)
+        return 1
+    return process.returncode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: whatever forge takes, at least a command."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        print("Say what forge shall do, as in: python -m tools.foundry test", file=sys.stderr)
+        return 2
+    binary = forge_binary()
+    if binary is None:
+        print("Foundry is missing: run `npm ci` (it installs forge for Linux on amd64 and arm64).", file=sys.stderr)
+        return 1
+    return run(given, binary=binary)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
