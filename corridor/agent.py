@@ -20,7 +20,9 @@ from corridor.agent_books import Consent, SqlBooks
 from corridor.consent_rules import Books, Instructed, Place
 from corridor.errors import CorridorError
 from corridor.iso20022 import CreditTransfer, UnreadableMessage, read_message
-from corridor.model import Obligation, Signature
+from corridor.ledger import contracts
+from corridor.ledger.contracts import Call
+from corridor.model import LockTerms, Obligation, Signature
 from corridor.money import MINOR_UNIT_DIGITS, AmountError, parse_amount
 from corridor.ports import (
     Amendment,
@@ -125,6 +127,37 @@ class BankAgent:
             return []
         return [one for one in (_instructed(transfer, self.bic) for transfer in message.transactions) if one]
 
+    # -- what two banks do alone, by hashed timelock ------------------------------------------------------------------
+
+    def record(self, raw: bytes) -> None:
+        """Record what the bank instructs without the operator: for a trade that two banks settle alone."""
+        message_hash = hashlib.sha256(raw).digest()
+        signature = self._sign(typed_data.submission_digest(self._domain, self.bic, message_hash))
+        with self._database.begin() as connection:
+            SqlBooks(connection).record_message(message_hash, raw, wire.dump(signature), self._instructions_in(raw))
+
+    def lock(self, owed: Obligation, terms: LockTerms) -> Call:
+        """Check and record that the bank locks its legs, and return the transaction that does; its bank sends it.
+
+        The obligation then is in this lock and in no consent, until a final block shows it claimed or the timelock
+        passed. Raises :class:`ConsentRefused`.
+        """
+        identifier = typed_data.obligation_id(owed)
+        deadline_s = self._ledger.time_s() + MAX_CONSENT_S // 2
+        epoch = self._ledger.epoch(self.bic)
+        with self._database.begin() as connection:
+            books = SqlBooks(connection)
+            self._settle_books(books)
+            consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
+            digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
+            books.record_consent(
+                Consent("lock", digest, identifier, None, None, terms.timelock_s),
+                consent_rules.net_debits(self.bic, (owed,)),
+                json.dumps({"obligation": wire.plain(owed), "terms": wire.plain(terms)}),
+                self._items([owed]),
+            )
+        return contracts.lock(self._ledger.settlement, owed, terms, self.bic, deadline_s)
+
     # -- what the operator asks -----------------------------------------------------------------------------------
 
     def gross_consent(self, proposal: GrossProposal) -> Signature:
@@ -206,7 +239,7 @@ class BankAgent:
         taken: dict[tuple[str, int], bytes | None] = {}
         for consent in books.live_consents():
             passed = final_time_s >= consent.deadline_s
-            if consent.kind == "gross":
+            if consent.kind != "net":
                 if self._ledger.is_discharged(consent.subject):
                     books.close(consent, "discharged")
                 elif passed:

@@ -87,6 +87,16 @@ def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) 
     _check_limits(bank, place, books, net_debits(bank, (owed,)), gross=identifier)
 
 
+def check_lock(bank: str, place: Place, books: Books, owed: Obligation) -> None:
+    """Raise :class:`ConsentRefused` unless the bank should lock its legs of this obligation now."""
+    _check_canonical(bank, owed)
+    _check_instructed(bank, place, books, owed)
+    if _live(bank, books, owed):
+        why = "the obligation, or an instruction of it, is in a live consent or lock"
+        raise ConsentRefused(bank, "instructed", why, frozenset({obligation_id(owed)}))
+    _check_limits(bank, place, books, net_debits(bank, (owed,)), gross=obligation_id(owed))
+
+
 def check_net(bank: str, place: Place, books: Books, proposal: NetProposal) -> None:
     """Raise :class:`ConsentRefused` unless the bank should consent to its entry in this batch."""
     batch = proposal.batch
@@ -258,7 +268,7 @@ def _check_limits(
     """Limits hold over all live consents; of a round at most one takes effect, so its largest counts."""
     exposure: dict[str, dict[object, int]] = {}
     for consent in books.all_live:
-        slot: object = consent.subject if consent.kind == "gross" else (consent.proposer, consent.round)
+        slot: object = (consent.proposer, consent.round) if consent.kind == "net" else consent.subject
         for token, amount in consent.debits.items():
             per_slot = exposure.setdefault(token, {})
             per_slot[slot] = max(per_slot.get(slot, 0), amount)
