@@ -48,11 +48,15 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the operator answered: the file names of the messages now in the bank's outbox."""
+    """What the operator answered: the file names of the messages now in the bank's outbox.
+
+    ``refused_whole``: the message as such was not taken in, so no transaction of it was judged.
+    """
 
     files: tuple[str, ...]
     accepted: int
     refused: int
+    refused_whole: bool
     seen_before: bool
 
 

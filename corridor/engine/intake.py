@@ -96,9 +96,10 @@ def _check_signature(desk: Desk, submission: Submission, message_hash: bytes) ->
 
 def _answer(connection: Connection, seq: int, *, seen_before: bool) -> Answer:
     names = connection.execute(select(outbox.c.name).where(outbox.c.answers == seq).order_by(outbox.c.seq))
-    states = connection.execute(select(payments.c.state).where(payments.c.message == seq)).scalars().all()
-    refused = sum(state == State.REJECTED for state in states)
-    return Answer(tuple(names.scalars()), len(states) - refused, refused, seen_before)
+    message = connection.execute(select(messages).where(messages.c.seq == seq)).mappings().one()
+    return Answer(
+        tuple(names.scalars()), message["accepted"], message["refused"], message["refused_whole"], seen_before
+    )
 
 
 def _take_in(
@@ -119,6 +120,9 @@ def _take_in(
         "raw": submission.raw,
         "signature": wire.dump(submission.signature),
         "received_at_s": now_s,
+        "accepted": 0,
+        "refused": 0,
+        "refused_whole": True,
     }
     try:
         message = read_message(submission.raw, operator_bic=desk.config.operator_bic)
@@ -142,6 +146,9 @@ def _take_in(
     intake = _judge_all(connection, desk, message, source, statuses)
     if intake.rows:
         connection.execute(payments.insert(), intake.rows)
+    refused = sum(status.status == "RJCT" for status in intake.statuses)
+    counted = {"accepted": len(intake.statuses) - refused, "refused": refused, "refused_whole": False}
+    connection.execute(messages.update().where(messages.c.seq == seq).values(counted))
     _journal(connection, now_s, intake.rows)
     confirm.report(connection, desk, source, intake.statuses, answers=True, ended=intake.ended)
     return seq

@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+import structlog
 from sqlalchemy import Connection, update
 
 from corridor.store.database import chunks, select_in
 from corridor.store.tables import journal, payments
+
+log = structlog.get_logger()
 
 
 class State(StrEnum):
@@ -59,6 +62,8 @@ def record(
     row = {"at_s": now_s, "event": event, "settlement": settlement, "detail": detail}
     rows = [row | {"uetr": uetr} for uetr in uetrs] or [row | {"uetr": None}]
     connection.execute(journal.insert(), rows)
+    for one in rows:
+        log.debug(event, uetr=one["uetr"], settlement=settlement)
 
 
 def move(

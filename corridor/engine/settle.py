@@ -236,6 +236,8 @@ def _send(desk: Desk, ready: Sequence[tuple[Settlement, Intent]]) -> None:
     """Store each chain transaction together with the state it brings about, then send them all."""
     if not ready:
         return
+    for _, intent in ready:
+        desk.ledger.require_room(intent.data, intent.gas)
     gas_price, first_nonce = desk.ledger.gas_price(), desk.ledger.account_nonce(desk.proposer)
     with desk.database.begin() as connection:
         for settlement, intent in ready:

@@ -47,6 +47,9 @@ messages = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("signature", String(130), nullable=False),
     Column("received_at_s", BigInteger, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("refused_whole", Boolean, nullable=False),
 )
 
 payments = Table(
