@@ -48,11 +48,17 @@ interface IDepositToken is IERC20Metadata, IERC20Permit, ISettlementToken {
 
     // ----- EVENTS -----------------------------------------------------------------------------------------------
 
+    /// @notice Tokens were issued against a movement in the reserves.
     event Issued(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
+    /// @notice Tokens were given up for a movement in the reserves.
     event Redeemed(bytes11 indexed participant, uint256 amount, bytes32 indexed reserveReference);
+    /// @notice A participant may start nothing in this currency.
     event ParticipantFrozen(bytes11 indexed participant);
+    /// @notice A freeze has ended.
     event ParticipantUnfrozen(bytes11 indexed participant);
+    /// @notice Nobody may start anything in this currency.
     event Paused();
+    /// @notice A pause has ended.
     event Unpaused();
 
     // ----- FUNCTIONS --------------------------------------------------------------------------------------------

@@ -50,10 +50,15 @@ interface IParticipantRegistry {
 
     // ----- EVENTS -----------------------------------------------------------------------------------------------
 
+    /// @notice At deployment: this central bank admits the banks of this country.
     event JurisdictionRegistered(bytes2 indexed country, address indexed issuer);
+    /// @notice A bank may now act under this key.
     event ParticipantAdmitted(bytes11 indexed participant, bytes20 lei, address indexed key);
+    /// @notice A bank may start nothing until it is reinstated.
     event ParticipantSuspended(bytes11 indexed participant);
+    /// @notice A suspended bank may act again.
     event ParticipantReinstated(bytes11 indexed participant);
+    /// @notice Consents given before this epoch are void.
     event ConsentsRevoked(bytes11 indexed participant, uint32 epoch);
 
     // ----- FUNCTIONS --------------------------------------------------------------------------------------------

@@ -76,8 +76,11 @@ interface IPvPSettlement {
 
     // ----- EVENTS -----------------------------------------------------------------------------------------------
 
+    /// @notice All legs of the obligation were paid by gross consent.
     event ObligationSettled(bytes32 indexed obligationId);
+    /// @notice All positions of the batch were paid.
     event BatchSettled(bytes32 indexed batchId, address indexed proposer, uint64 indexed round);
+    /// @notice A leg is held for its payee until the timelock.
     event LegLocked(
         bytes32 indexed obligationId,
         uint32 attempt,
@@ -89,8 +92,11 @@ interface IPvPSettlement {
         bytes32 hashlock,
         uint64 timelock
     );
+    /// @notice All legs on this ledger were paid; the preimage is public.
     event ObligationClaimed(bytes32 indexed obligationId, uint32 attempt, bytes32 preimage);
+    /// @notice A leg is its payer's again.
     event LegRefunded(bytes32 indexed obligationId, uint32 attempt, uint256 legIndex);
+    /// @notice A key has consented to a digest by its own transaction.
     event ConsentApproved(address indexed key, bytes32 indexed digest);
 
     // ----- FUNCTIONS --------------------------------------------------------------------------------------------
