@@ -82,10 +82,14 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ElementModel:
-    """An element that holds elements: in the order of ``sequence``, or exactly one of them if it is a choice."""
+    """An element that holds elements: in the order of ``sequence``, or exactly one of them if it is a choice.
+
+    ``next_mandatory[i]`` is the position of the first mandatory child from position i on (past the end if none is).
+    """
 
     slots: dict[str, Slot]
     sequence: tuple[Slot, ...]
+    next_mandatory: tuple[int, ...]
     is_choice: bool
 
 
@@ -123,9 +127,14 @@ def _compile(generated: type, done: dict[type, ElementModel]) -> ElementModel:
         maximum = facts.get("max_occurs") if is_list else 1
         tag = f"{{{facts.get('namespace', meta_namespace)}}}{facts['name']}"
         sequence.append((tag, Slot(position, facts["name"], minimum, maximum, _child_model(hint, facts, done))))
+    slots = tuple(slot for _, slot in sequence)
+    next_mandatory = [len(slots)]
+    for slot in reversed(slots):
+        next_mandatory.append(slot.position if slot.minimum else next_mandatory[-1])
     model = ElementModel(
         slots=dict(sequence),
-        sequence=tuple(slot for _, slot in sequence),
+        sequence=slots,
+        next_mandatory=tuple(reversed(next_mandatory)),
         is_choice=generated.__name__.endswith("Choice"),
     )
     done[generated] = model
@@ -287,9 +296,9 @@ def _check_step(element: etree._Element, child: etree._Element, model: ElementMo
 
 def _check_gap(element: etree._Element, model: ElementModel, last: int, position: int) -> None:
     """Nothing mandatory may be skipped between two positions."""
-    for slot in model.sequence[last + 1 : position]:
-        if slot.minimum:
-            raise _fault(element, f"{slot.name} is missing")
+    skipped = model.next_mandatory[last + 1]
+    if skipped < position:
+        raise _fault(element, f"{model.sequence[skipped].name} is missing")
 
 
 def _check_value(element: etree._Element, model: ValueModel) -> None:

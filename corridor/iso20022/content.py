@@ -49,8 +49,11 @@ class Content:
         parts = content.split(_SEPARATOR)
         if len(parts) != 5 or parts[0] != DOMAIN:
             raise ContentError("not the content of a transaction", size=len(content))
-        inherited_date = date.fromisoformat(parts[2].decode("ascii")) if parts[2] else None
-        return Content(parts[1].decode("ascii"), inherited_date, parts[3], parts[4])
+        try:
+            inherited_date = date.fromisoformat(parts[2].decode("ascii")) if parts[2] else None
+            return Content(parts[1].decode("ascii"), inherited_date, parts[3], parts[4])
+        except ValueError as error:
+            raise ContentError("not the content of a transaction", size=len(content)) from error
 
 
 def content_bytes(content: Content) -> bytes:

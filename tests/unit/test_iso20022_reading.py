@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from datetime import date
 
 import pytest
@@ -208,8 +209,13 @@ def test_content_can_be_taken_apart_again_and_other_bytes_cannot() -> None:
     assert parts.element == transaction.element_c14n
     assert parts.element.startswith(b"<CdtTrfTxInf xmlns=")
     assert b"HIGH" in parts.inherited_payment_type
-    with pytest.raises(ContentError):
-        Content.parse(b"something else")
+    for other in (
+        b"something else",
+        transaction.content + b"\0",
+        b"\0".join([*transaction.content.split(b"\0")[:2], b"x", b"", b""]),
+    ):
+        with pytest.raises(ContentError):
+            Content.parse(other)
 
 
 def test_names_of_customers_do_not_show_when_a_transaction_is_printed() -> None:
@@ -294,6 +300,33 @@ def test_any_root_may_hold_header_and_document_in_either_order() -> None:
 def test_an_unreadable_message_is_refused_whole_with_its_reference(data: bytes, code: str, reference: str) -> None:
     refused = unreadable(data)
     assert (refused.reason_code, refused.related_reference) == (code, reference)
+
+
+FRAGMENTS = (
+    b"<", b">", b"</", b"&", b"&#0;", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?x?>", b"\0", b"\xff", b"-", b"9" * 20,
+    b' xmlns=""', b"<Document>", b"</Document>", b"<FinInstnId/>", b"<BICFI/>", b"PVP", b"2026-13-01", b"NaN", b"",
+)  # fmt: skip
+SEED = 20022
+DAMAGED_MESSAGES = 3_000
+
+
+def test_a_damaged_message_is_read_or_refused_but_never_breaks_the_reader() -> None:
+    pick, outcomes = random.Random(SEED), set()
+    whole = [
+        message(customer_transfer(), customer_transfer(payment_type=HIGH_TYPE)),
+        message(bank_transfer(), kind="pacs.009"),
+        enveloped(message(customer_transfer())),
+    ]
+    for _ in range(DAMAGED_MESSAGES):
+        data = bytearray(pick.choice(whole))
+        for _ in range(pick.randint(1, 3)):
+            start = pick.randrange(len(data))
+            data[start : start + pick.choice([0, 0, 1, 3, 40])] = pick.choice(FRAGMENTS)
+        try:
+            outcomes.add(read(bytes(data)).kind)
+        except UnreadableMessage as refused:
+            outcomes.add(refused.reason_code)
+    assert outcomes >= {"pacs.008", "pacs.009", "SCHEMA", "NOTWELLFORMED", "ENCODING"}, f"seed {SEED}"
 
 
 def test_a_message_may_start_with_a_byte_order_mark_a_declaration_and_comments() -> None:
