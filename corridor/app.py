@@ -32,9 +32,11 @@ from corridor.engine import days
 from corridor.engine.desk import Desk, set_setting, setting
 from corridor.engine.operator import Operator
 from corridor.errors import CorridorError
-from corridor.ledger.adapter import Ledger, connect
+from corridor.ledger.adapter import Ledger, Receipt, connect
+from corridor.ledger.contracts import Call
 from corridor.ledger.deployment import Deployment, load_deployment
 from corridor.ledger.embedded import open_embedded
+from corridor.ledger.sender import FileStore, send_once
 from corridor.ledger.view import FinalView
 from corridor.ports import AgentPort
 from corridor.store.database import open_database, sqlite_url
@@ -120,6 +122,15 @@ class Corridor:
             with self._database.begin() as connection:
                 set_setting(connection, "clock_offset_s", str(self._clock_offset_s))
         return opened
+
+    def send_as_bank(self, bic: str, purpose: str, call: Call) -> Receipt:
+        """Send a bank's own transaction, under its own key, once for ``purpose``; return its receipt."""
+        home = self.root / "banks" / bic
+        store = FileStore(home / "transactions.json")
+        key = keys.key_of(home)()
+        return send_once(
+            self.ledger, store, key, call.intent(purpose), now_s=self._ledger_now_s, sleep=self._world.sleep
+        )
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

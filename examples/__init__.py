@@ -1,0 +1,1 @@
+"""Files and cases to start from, and the demonstration that runs them."""
