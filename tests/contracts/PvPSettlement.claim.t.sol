@@ -20,6 +20,7 @@ contract ClaimTest is CorridorTest {
         settlement.claim(INSTRUCTIONS, legs, _terms(), PREIMAGE);
         _assertPvpDone();
         _assertState(id, IPvPSettlement.State.Claimed);
+        vm.assertEq(settlement.obligation(id).lockedMask, 0, "legs still locked");
     }
 
     // ----- TIME -------------------------------------------------------------------------------------------------
