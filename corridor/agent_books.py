@@ -90,7 +90,7 @@ class SqlBooks:
         own = books.instructed.get(uetr)
         if own is None:
             raise UnknownPayment(f"this bank instructed no payment {uetr}", next_step="Check the UETR and the bank")
-        if own.state in ("cancelled", "discharged"):
+        if own.state in ("cancelled", "discharged", "refused"):
             raise UnknownPayment(f"payment {uetr} is {own.state}", next_step="Nothing more can be changed")
         if uetr in books.live:
             why = f"payment {uetr} is in a consent that may still take effect"
