@@ -289,4 +289,21 @@ abstract contract CorridorTest {
     function _notActive(Bank memory bank) internal pure returns (bytes memory) {
         return abi.encodeWithSelector(IParticipantRegistry.ParticipantNotActive.selector, bank.bic);
     }
+
+    function _frozen(IDepositToken token, Bank memory bank) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, token, bank.bic);
+    }
+
+    function _paused(IDepositToken token) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, token);
+    }
+
+    function _insufficient(IDepositToken token, Bank memory bank, uint256 available, uint256 required)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        bytes4 selector = IDepositToken.DepositTokenInsufficientAvailable.selector;
+        return abi.encodeWithSelector(selector, token, bank.bic, available, required);
+    }
 }

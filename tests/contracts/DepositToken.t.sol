@@ -129,7 +129,7 @@ contract DepositTokenTest is CorridorTest {
 
     function test_a_held_amount_is_not_redeemed() public {
         _lock(hongKongBank, _pvp(), _terms());
-        _expectRedeemRefused(hongKongBank, OPENING, _insufficient(hongKongBank, OPENING - 1000, OPENING));
+        _expectRedeemRefused(hongKongBank, OPENING, _insufficient(hkd, hongKongBank, OPENING - 1000, OPENING));
     }
 
     function test_an_amount_of_zero_is_not_redeemed() public {
@@ -140,7 +140,7 @@ contract DepositTokenTest is CorridorTest {
 
     function test_neither_a_frozen_nor_a_suspended_bank_redeems_nor_anybody_during_a_pause() public {
         _freeze(hkd, hongKongBank);
-        _expectRedeemRefused(hongKongBank, 1, _frozen(hongKongBank));
+        _expectRedeemRefused(hongKongBank, 1, _frozen(hkd, hongKongBank));
         _suspend(secondHongKongBank);
         _expectRedeemRefused(
             secondHongKongBank,
@@ -148,9 +148,7 @@ contract DepositTokenTest is CorridorTest {
             abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, secondHongKongBank.key)
         );
         _pause(hkd);
-        _expectRedeemRefused(
-            secondHongKongBank, 1, abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, hkd)
-        );
+        _expectRedeemRefused(secondHongKongBank, 1, _paused(hkd));
     }
 
     // ----- TRANSFER ---------------------------------------------------------------------------------------------
@@ -181,15 +179,13 @@ contract DepositTokenTest is CorridorTest {
 
     function test_nobody_frozen_receives_or_pays_by_transfer() public {
         _freeze(hkd, thaiBank);
-        _expectTransferRefused(hongKongBank, thaiBank.key, 1, _frozen(thaiBank));
-        _expectTransferRefused(thaiBank, hongKongBank.key, 1, _frozen(thaiBank));
+        _expectTransferRefused(hongKongBank, thaiBank.key, 1, _frozen(hkd, thaiBank));
+        _expectTransferRefused(thaiBank, hongKongBank.key, 1, _frozen(hkd, thaiBank));
     }
 
     function test_nothing_is_transferred_during_a_pause() public {
         _pause(hkd);
-        _expectTransferRefused(
-            hongKongBank, thaiBank.key, 1, abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, hkd)
-        );
+        _expectTransferRefused(hongKongBank, thaiBank.key, 1, _paused(hkd));
         vm.prank(thaiBank.key);
         thb.transfer(hongKongBank.key, 1);
         _assertAccount(thb, hongKongBank, OPENING + 1, 0);
@@ -198,7 +194,7 @@ contract DepositTokenTest is CorridorTest {
     function test_a_transfer_uses_what_is_available() public {
         _lock(hongKongBank, _pvp(), _terms());
         _expectTransferRefused(
-            hongKongBank, thaiBank.key, OPENING - 999, _insufficient(hongKongBank, OPENING - 1000, OPENING - 999)
+            hongKongBank, thaiBank.key, OPENING - 999, _insufficient(hkd, hongKongBank, OPENING - 1000, OPENING - 999)
         );
         vm.prank(hongKongBank.key);
         hkd.transfer(thaiBank.key, OPENING - 1000);
@@ -261,7 +257,7 @@ contract DepositTokenTest is CorridorTest {
         _freeze(hkd, thaiBank);
         (,, bool frozen) = hkd.accountOf(thaiBank.bic);
         vm.assertTrue(frozen, "frozen");
-        vm.expectRevert(_frozen(thaiBank));
+        vm.expectRevert(_frozen(hkd, thaiBank));
         vm.prank(HKD_ISSUER);
         hkd.freeze(thaiBank.bic);
         vm.expectEmit();
@@ -288,7 +284,7 @@ contract DepositTokenTest is CorridorTest {
         emit IDepositToken.Paused();
         _pause(hkd);
         vm.assertTrue(hkd.paused(), "paused");
-        vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, hkd));
+        vm.expectRevert(_paused(hkd));
         vm.prank(HKD_ISSUER);
         hkd.pause();
         vm.expectEmit();
@@ -440,15 +436,5 @@ contract DepositTokenTest is CorridorTest {
 
     function _keyNotActive(address key) private pure returns (bytes memory) {
         return abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, key);
-    }
-
-    function _frozen(Bank memory bank) private view returns (bytes memory) {
-        return abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, hkd, bank.bic);
-    }
-
-    function _insufficient(Bank memory bank, uint256 available, uint256 required) private view returns (bytes memory) {
-        return abi.encodeWithSelector(
-            IDepositToken.DepositTokenInsufficientAvailable.selector, hkd, bank.bic, available, required
-        );
     }
 }

@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IDepositToken} from "../../contracts/IDepositToken.sol";
 import {IPvPSettlement} from "../../contracts/IPvPSettlement.sol";
 import {Leg, LockTerms} from "../../contracts/SettlementTypes.sol";
 import {CorridorTest} from "./CorridorTest.sol";
@@ -132,7 +131,7 @@ contract ClaimTest is CorridorTest {
         _freeze(hkd, thaiBank);
         settlement.claim(INSTRUCTIONS, _pvp(), _terms(), PREIMAGE);
         _assertPvpDone();
-        vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, address(hkd), thaiBank.bic));
+        vm.expectRevert(_frozen(hkd, thaiBank));
         vm.prank(thaiBank.key);
         hkd.transfer(hongKongBank.key, 1000);
     }

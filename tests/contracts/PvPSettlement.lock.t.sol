@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IDepositToken} from "../../contracts/IDepositToken.sol";
 import {LegRules} from "../../contracts/LegRules.sol";
 import {IPvPSettlement} from "../../contracts/IPvPSettlement.sol";
 import {Leg, LockTerms, Signature} from "../../contracts/SettlementTypes.sol";
@@ -131,38 +130,24 @@ contract LockTest is CorridorTest {
 
     function test_a_frozen_payer_cannot_lock() public {
         _freeze(hkd, hongKongBank);
-        _expectRefused(
-            _pvp(), _terms(), abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, hkd, hongKongBank.bic)
-        );
+        _expectRefused(_pvp(), _terms(), _frozen(hkd, hongKongBank));
     }
 
     function test_nothing_is_locked_for_a_frozen_payee() public {
         _freeze(hkd, thaiBank);
-        _expectRefused(
-            _pvp(), _terms(), abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, hkd, thaiBank.bic)
-        );
+        _expectRefused(_pvp(), _terms(), _frozen(hkd, thaiBank));
     }
 
     function test_nothing_is_locked_in_a_paused_currency() public {
         _pause(hkd);
-        _expectRefused(_pvp(), _terms(), abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, hkd));
+        _expectRefused(_pvp(), _terms(), _paused(hkd));
     }
 
     function test_an_amount_that_is_not_available_is_not_locked() public {
         Leg[] memory legs = _pvp();
         _lock(hongKongBank, legs, _terms());
         legs[0].amount = OPENING - 999;
-        _expectRefused(
-            legs,
-            _terms(),
-            abi.encodeWithSelector(
-                IDepositToken.DepositTokenInsufficientAvailable.selector,
-                hkd,
-                hongKongBank.bic,
-                OPENING - 1000,
-                OPENING - 999
-            )
-        );
+        _expectRefused(legs, _terms(), _insufficient(hkd, hongKongBank, OPENING - 1000, OPENING - 999));
         legs[0].amount = OPENING - 1000;
         _lock(hongKongBank, legs, _terms());
         _assertAccount(hkd, hongKongBank, OPENING, OPENING);

@@ -254,27 +254,27 @@ contract SettleBatchTest is CorridorTest {
     function test_a_frozen_participant_and_its_token_are_named() public {
         Batch memory batch = _batch();
         _freeze(thb, thaiBank);
-        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, thaiBank.bic));
+        _expectRefused(batch, _frozen(thb, thaiBank));
         _assertNothingMoved();
     }
 
     function test_a_frozen_creditor_is_named() public {
         Batch memory batch = _batch();
         _freeze(thb, hongKongBank);
-        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic));
+        _expectRefused(batch, _frozen(thb, hongKongBank));
     }
 
     function test_a_freeze_counts_for_an_entry_that_nets_to_zero() public {
         Batch memory batch = _batch();
         batch.positions = new int256[](4);
         _freeze(thb, hongKongBank);
-        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenFrozen.selector, thb, hongKongBank.bic));
+        _expectRefused(batch, _frozen(thb, hongKongBank));
     }
 
     function test_a_paused_token_is_named() public {
         Batch memory batch = _batch();
         _pause(hkd);
-        _expectRefused(batch, abi.encodeWithSelector(IDepositToken.DepositTokenPaused.selector, hkd));
+        _expectRefused(batch, _paused(hkd));
     }
 
     function test_a_pause_of_another_currency_does_not_matter() public {
@@ -490,16 +490,6 @@ contract SettleBatchTest is CorridorTest {
             abi.encodeWithSelector(
                 IPvPSettlement.SettlementBatchShapeRefused.selector, entries, tokens, roots, positions
             )
-        );
-    }
-
-    function _insufficient(IDepositToken token, Bank memory bank, uint256 available, uint256 required)
-        private
-        pure
-        returns (bytes memory)
-    {
-        return abi.encodeWithSelector(
-            IDepositToken.DepositTokenInsufficientAvailable.selector, token, bank.bic, available, required
         );
     }
 }
