@@ -8,7 +8,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {IDepositToken} from "./IDepositToken.sol";
-import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
 
 /// @title DepositToken
@@ -25,18 +25,21 @@ import {ISettlementToken} from "./ISettlementToken.sol";
 /// Guarantees
 /// - balance ≥ held ≥ 0 for every identity; every debit uses balance − held.
 /// - Total supply = issued − redeemed, each under a reserve reference used once; settling changes no supply.
-/// - Only admitted, active participants are issued to or receive by transfer.
-/// - The issuer can freeze and pause, never move or redeem a participant's tokens, nor stop a claim or a refund.
-/// - Pause and freeze stop what is new (transfer, settling, locking, redeeming) and nothing that is locked.
+/// - Nobody holds tokens who was never admitted: the token asks the register before it opens an account. Only active
+///   participants are issued to or receive by transfer.
+/// - The issuer can freeze and pause, never move a participant's tokens, redeem them unasked, nor stop a claim or a
+///   refund. It answers a redemption request within a day, or the bank may withdraw it.
+/// - Pause and freeze stop what is new (transfer, settling, locking, asking to redeem) and nothing that is held.
 /// - Issuer, register and settlement contract never change; the deployer holds no power.
 contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- TYPES ------------------------------------------------------------------------------------------------
 
-    /// @dev One word per identity. `held` is part of `balance`.
+    /// @dev One word per identity. `held` is part of `balance`. `open` since the register has vouched for the identity.
     struct Account {
         uint112 balance;
         uint112 held;
         bool frozen;
+        bool open;
     }
 
     /// @dev One word. 112 bits count to 5·10^33 minor units, over the token's whole life.
@@ -50,6 +53,9 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     bytes32 private constant PERMIT_TYPEHASH =
         keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+
+    /// @inheritdoc IDepositToken
+    uint256 public constant REDEMPTION_ANSWER_S = 1 days;
 
     /// @notice Number of decimals of the currency's minor unit.
     uint8 public immutable decimals;
@@ -71,7 +77,11 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     /// @inheritdoc IDepositToken
     mapping(bytes32 reserveReference => bool) public referenceUsed;
 
+    /// @inheritdoc IDepositToken
+    uint256 public redemptionCount;
+
     mapping(bytes11 participant => Account) private _accounts;
+    mapping(uint256 number => Redemption) private _redemptions;
     Supply private _supply;
 
     // ----- CONSTRUCTION -----------------------------------------------------------------------------------------
@@ -124,18 +134,36 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
         uint256 issued = uint256(_supply.issued) + amount;
         if (amount == 0 || issued > type(uint112).max) revert DepositTokenAmountRefused(address(this), amount);
         _supply.issued = uint112(issued);
-        _credit(participant, amount);
+        _creditWhateverIsFrozen(participant, amount);
         emit Transfer(address(0), key, amount);
         emit Issued(participant, amount, reserveReference);
     }
 
     /// @inheritdoc IDepositToken
+    function fulfilRedemption(uint256 number, bytes32 reserveReference) external onlyIssuer {
+        Redemption memory request = _endRedemption(number, RedemptionState.Fulfilled);
+        _useReference(reserveReference);
+        _debitHeld(request.participant, request.amount);
+        // What is redeemed was issued before, so that it fits.
+        _supply.redeemed += request.amount;
+        emit Transfer(registry.currentKeyOf(request.participant), address(0), request.amount);
+        emit Redeemed(number, request.participant, request.amount, reserveReference);
+    }
+
+    /// @inheritdoc IDepositToken
+    function refuseRedemption(uint256 number) external onlyIssuer {
+        Redemption memory request = _endRedemption(number, RedemptionState.Refused);
+        _release(request.participant, request.amount);
+        emit RedemptionRefused(number, request.participant, request.amount);
+    }
+
+    /// @inheritdoc IDepositToken
     function freeze(bytes11 participant) external onlyIssuer {
-        bytes11[] memory one = new bytes11[](1);
-        one[0] = participant;
-        if (registry.keysOf(one)[0] == address(0)) revert DepositTokenUnknownParticipant(address(this), participant);
+        if (registry.currentKeyOf(participant) == address(0)) {
+            revert DepositTokenUnknownParticipant(address(this), participant);
+        }
         Account storage account = _accounts[participant];
-        _requireNotFrozen(account, participant);
+        _requireNotFrozen(account.frozen, participant);
         account.frozen = true;
         emit ParticipantFrozen(participant);
     }
@@ -163,16 +191,30 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- PARTICIPANT ------------------------------------------------------------------------------------------
 
     /// @inheritdoc IDepositToken
-    function redeem(uint256 amount, bytes32 reserveReference) external whenNotPaused {
+    function requestRedemption(uint256 amount) external whenNotPaused returns (uint256 number) {
         bytes11 participant = registry.activeParticipantOf(msg.sender);
         _requireDomestic(participant);
-        _useReference(reserveReference);
         if (amount == 0) revert DepositTokenAmountRefused(address(this), amount);
-        _debit(participant, amount);
-        // The debit bounds the amount by a balance, and balances by what was issued.
-        _supply.redeemed += uint112(amount);
-        emit Transfer(msg.sender, address(0), amount);
-        emit Redeemed(participant, amount, reserveReference);
+        _hold(participant, amount);
+        number = ++redemptionCount;
+        // Having been held, the amount fits.
+        _redemptions[number] =
+            Redemption(participant, uint112(amount), uint48(block.timestamp), RedemptionState.Requested);
+        emit RedemptionRequested(number, participant, amount);
+    }
+
+    /// @inheritdoc IDepositToken
+    function withdrawRedemption(uint256 number) external {
+        Redemption memory request = _endRedemption(number, RedemptionState.Withdrawn);
+        if (registry.participantOf(msg.sender) != request.participant) {
+            revert DepositTokenRedemptionNotYours(address(this), number, request.participant);
+        }
+        uint256 withdrawableAt = request.requestedAt + REDEMPTION_ANSWER_S;
+        if (block.timestamp < withdrawableAt) {
+            revert DepositTokenRedemptionTooEarly(address(this), number, withdrawableAt, block.timestamp);
+        }
+        _release(request.participant, request.amount);
+        emit RedemptionWithdrawn(number, request.participant, request.amount);
     }
 
     /// @notice Moves tokens from the caller to another participant; both must be active and not frozen.
@@ -223,7 +265,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     /// @inheritdoc ISettlementToken
     /// @dev The settlement contract stands between debtors and creditors in the events, and never holds a balance.
-    function moveNet(bytes11[] calldata participants, address[] calldata keys, int256[] calldata positions)
+    function moveNet(bytes11[] calldata participants, SigningKey[] calldata keys, int256[] calldata positions)
         external
         onlySettlement
         whenNotPaused
@@ -237,12 +279,12 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
             sum += position;
             if (position < 0) {
                 _debit(participants[i], uint256(-position));
-                emit Transfer(keys[i], msg.sender, uint256(-position));
-            } else {
-                _requireNotFrozen(_accounts[participants[i]], participants[i]);
-                if (position == 0) continue;
+                emit Transfer(keys[i].keyOf(), msg.sender, uint256(-position));
+            } else if (position > 0) {
                 _credit(participants[i], uint256(position));
-                emit Transfer(msg.sender, keys[i], uint256(position));
+                emit Transfer(msg.sender, keys[i].keyOf(), uint256(position));
+            } else {
+                _requireNotFrozen(_accounts[participants[i]].frozen, participants[i]);
             }
         }
         if (sum != 0) revert DepositTokenUnbalanced(address(this), sum);
@@ -250,18 +292,13 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     /// @inheritdoc ISettlementToken
     function hold(bytes11 payer, bytes11 payee, uint256 amount) external onlySettlement whenNotPaused {
-        _requireNotFrozen(_accounts[payee], payee);
-        Account storage account = _accounts[payer];
-        _requireNotFrozen(account, payer);
-        _requireAvailable(account, payer, amount);
-        account.held += uint112(amount);
+        _requireNotFrozen(_accounts[payee].frozen, payee);
+        _hold(payer, amount);
     }
 
     /// @inheritdoc ISettlementToken
     function release(bytes11 payer, uint256 amount) external onlySettlement {
-        Account storage account = _accounts[payer];
-        _requireHeld(account, payer, amount);
-        account.held -= uint112(amount);
+        _release(payer, amount);
     }
 
     /// @inheritdoc ISettlementToken
@@ -269,11 +306,8 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
         external
         onlySettlement
     {
-        Account storage account = _accounts[payer];
-        _requireHeld(account, payer, amount);
-        account.held -= uint112(amount);
-        account.balance -= uint112(amount);
-        _credit(payee, amount);
+        _debitHeld(payer, amount);
+        _creditWhateverIsFrozen(payee, amount);
         emit Transfer(payerKey, payeeKey, amount);
     }
 
@@ -290,9 +324,28 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     }
 
     /// @inheritdoc IDepositToken
-    function accountOf(bytes11 participant) external view returns (uint256 balance, uint256 held, bool frozen) {
+    function accountOf(bytes11 participant) public view returns (uint256 balance, uint256 held, bool frozen) {
         Account memory account = _accounts[participant];
         return (account.balance, account.held, account.frozen);
+    }
+
+    /// @inheritdoc IDepositToken
+    function accountsOf(bytes11[] calldata participants)
+        external
+        view
+        returns (uint256[] memory balances, uint256[] memory held, bool[] memory frozen)
+    {
+        balances = new uint256[](participants.length);
+        held = new uint256[](participants.length);
+        frozen = new bool[](participants.length);
+        for (uint256 i = 0; i < participants.length; ++i) {
+            (balances[i], held[i], frozen[i]) = accountOf(participants[i]);
+        }
+    }
+
+    /// @inheritdoc IDepositToken
+    function redemption(uint256 number) external view returns (Redemption memory) {
+        return _redemptions[number];
     }
 
     /// @inheritdoc IDepositToken
@@ -331,22 +384,68 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     function _move(bytes11 payer, bytes11 payee, uint256 amount) private {
         _debit(payer, amount);
-        _requireNotFrozen(_accounts[payee], payee);
         _credit(payee, amount);
     }
 
     function _debit(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        _requireNotFrozen(account, participant);
-        _requireAvailable(account, participant, amount);
-        account.balance -= uint112(amount);
+        (uint112 balance, uint112 held, bool frozen) = (account.balance, account.held, account.frozen);
+        _requireNotFrozen(frozen, participant);
+        _requireAvailable(balance - held, participant, amount);
+        account.balance = balance - uint112(amount);
+    }
+
+    function _credit(bytes11 participant, uint256 amount) private {
+        _requireNotFrozen(_accounts[participant].frozen, participant);
+        _creditWhateverIsFrozen(participant, amount);
     }
 
     /// @dev Cannot truncate in a balanced movement, where the sum of balances is at most the supply; checked
     /// nonetheless, because the credits of a net movement may come before the debit that refuses it.
-    function _credit(bytes11 participant, uint256 amount) private {
+    function _creditWhateverIsFrozen(bytes11 participant, uint256 amount) private {
+        Account storage account = _accounts[participant];
+        if (!account.open) _open(account, participant);
         if (amount > type(uint112).max) revert DepositTokenAmountRefused(address(this), amount);
-        _accounts[participant].balance += uint112(amount);
+        account.balance += uint112(amount);
+    }
+
+    function _hold(bytes11 participant, uint256 amount) private {
+        Account storage account = _accounts[participant];
+        (uint112 balance, uint112 held, bool frozen) = (account.balance, account.held, account.frozen);
+        _requireNotFrozen(frozen, participant);
+        _requireAvailable(balance - held, participant, amount);
+        account.held = held + uint112(amount);
+    }
+
+    function _release(bytes11 participant, uint256 amount) private {
+        Account storage account = _accounts[participant];
+        uint112 held = account.held;
+        _requireHeld(held, participant, amount);
+        account.held = held - uint112(amount);
+    }
+
+    function _debitHeld(bytes11 participant, uint256 amount) private {
+        Account storage account = _accounts[participant];
+        (uint112 balance, uint112 held) = (account.balance, account.held);
+        _requireHeld(held, participant, amount);
+        (account.balance, account.held) = (balance - uint112(amount), held - uint112(amount));
+    }
+
+    /// @dev Asked once per account: a fault in the settlement contract must not pay somebody who was never admitted.
+    function _open(Account storage account, bytes11 participant) private {
+        if (registry.currentKeyOf(participant) == address(0)) {
+            revert DepositTokenUnknownParticipant(address(this), participant);
+        }
+        account.open = true;
+    }
+
+    /// @dev The only way out of Requested, so that a request ends once.
+    function _endRedemption(uint256 number, RedemptionState end) private returns (Redemption memory request) {
+        request = _redemptions[number];
+        if (request.state != RedemptionState.Requested) {
+            revert DepositTokenRedemptionNotOpen(address(this), number, request.state);
+        }
+        _redemptions[number].state = end;
     }
 
     function _approve(address owner, address spender, uint256 amount) private {
@@ -366,22 +465,19 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
         if (registry.countryOf(participant) != country) revert DepositTokenNotDomestic(address(this), participant);
     }
 
-    function _requireNotFrozen(Account storage account, bytes11 participant) private view {
-        if (account.frozen) revert DepositTokenFrozen(address(this), participant);
+    function _requireNotFrozen(bool frozen, bytes11 participant) private view {
+        if (frozen) revert DepositTokenFrozen(address(this), participant);
     }
 
     /// @dev Passing it means that the amount fits into 112 bits.
-    function _requireAvailable(Account storage account, bytes11 participant, uint256 amount) private view {
-        uint256 available = account.balance - account.held;
+    function _requireAvailable(uint256 available, bytes11 participant, uint256 amount) private view {
         if (available < amount) {
             revert DepositTokenInsufficientAvailable(address(this), participant, available, amount);
         }
     }
 
     /// @dev Passing it means that the amount fits into 112 bits.
-    function _requireHeld(Account storage account, bytes11 participant, uint256 amount) private view {
-        if (account.held < amount) {
-            revert DepositTokenInsufficientHeld(address(this), participant, account.held, amount);
-        }
+    function _requireHeld(uint256 held, bytes11 participant, uint256 amount) private view {
+        if (held < amount) revert DepositTokenInsufficientHeld(address(this), participant, held, amount);
     }
 }

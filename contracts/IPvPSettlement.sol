@@ -71,6 +71,8 @@ interface IPvPSettlement {
     error SettlementClaimTooLate(bytes32 obligationId, uint256 timelock, uint256 nowS);
     /// @notice Too early to refund: now < timelock.
     error SettlementRefundTooEarly(bytes32 obligationId, uint256 timelock, uint256 nowS);
+    /// @notice The caller's key has not approved this digest.
+    error SettlementConsentNotApproved(address key, bytes32 digest);
     /// @notice The register is missing.
     error SettlementDeploymentInvalid();
 
@@ -98,6 +100,8 @@ interface IPvPSettlement {
     event LegRefunded(bytes32 indexed obligationId, uint32 attempt, uint256 legIndex);
     /// @notice A key has consented to a digest by its own transaction.
     event ConsentApproved(address indexed key, bytes32 indexed digest);
+    /// @notice A key has taken such a consent back.
+    event ConsentUnapproved(address indexed key, bytes32 indexed digest);
 
     // ----- FUNCTIONS --------------------------------------------------------------------------------------------
 
@@ -131,6 +135,10 @@ interface IPvPSettlement {
     /// @notice Consents to a digest from the caller's key, for wallets that cannot sign: settling then runs no foreign
     /// code. It counts as the signature would: for that typed data, until its deadline, revoked with the epoch.
     function approve(bytes32 digest) external;
+
+    /// @notice Takes back an approval that has not been used. (A signature is taken back with all others of its epoch,
+    /// by `revokeConsents` of the register.)
+    function unapprove(bytes32 digest) external;
 
     /// @notice Settles one obligation whose legs all lie on this ledger. Anyone may call with the payers' consents.
     /// @param instructionsHash Hash of the instructions behind the obligation.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {SigningKey} from "./IParticipantRegistry.sol";
+
 /// @title ISettlementToken
 /// @notice What the settlement contract asks of a deposit token. Each entry point is open to that contract only.
 ///
@@ -11,7 +13,9 @@ interface ISettlementToken {
 
     /// @notice Debits every negative and credits every positive position; they sum to zero. Refused while paused, or
     /// while a listed participant is frozen, whatever its position.
-    function moveNet(bytes11[] calldata participants, address[] calldata keys, int256[] calldata positions) external;
+    /// @param keys As the register gave them; only the address in each is used.
+    function moveNet(bytes11[] calldata participants, SigningKey[] calldata keys, int256[] calldata positions)
+        external;
 
     /// @notice Sets `amount` of the payer's available balance aside. Refused while paused, or while either is frozen.
     function hold(bytes11 payer, bytes11 payee, uint256 amount) external;

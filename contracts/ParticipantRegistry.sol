@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
 
 /// @title ParticipantRegistry
 /// @notice Who is admitted to the corridor, by whom, under which key, and whose consents are still open.
@@ -12,30 +12,45 @@ import {IParticipantRegistry} from "./IParticipantRegistry.sol";
 /// Assumes
 /// - The issuers given at deployment are the central banks of those countries and keep their keys.
 /// - An issuer has identified a bank before admitting it; the register checks form and uniqueness, not truth.
+/// - Issuer and operator do not conspire against a bank for longer than the public delay of a recovery unnoticed.
 ///
 /// Guarantees
-/// - Only the issuer of a BIC's country (characters 5 and 6) admits, suspends or reinstates it.
-/// - BIC, LEI and key each belong to one participant, for ever.
+/// - Only the issuer of a BIC's country (characters 5 and 6) admits, suspends or reinstates it. The operator can stop
+///   a bank for one day, and not again before its issuer has suspended it.
+/// - A key changes only by the old key and the issuer together, or by issuer and operator together after a public
+///   delay during which the bank or either of the two can call it off; nobody alone.
+/// - BIC, LEI and key each belong to one participant, for ever; a retired key never comes back.
 /// - Jurisdictions, issuers and operator never change; the deployer holds no power.
 /// - Both records of a participant (by identity and by key) always carry the same status.
-/// - `revokeConsents` kills every open consent of its caller, and nobody else's.
+/// - `revokeConsents` and every change of key kill every open consent of that participant, and nobody else's.
 contract ParticipantRegistry is IParticipantRegistry {
     // ----- TYPES ------------------------------------------------------------------------------------------------
 
-    /// @dev One word, read once per party of a settlement.
+    /// @dev One word, read once per party of a settlement. Its lowest 192 bits are a `SigningKey`.
     struct IdentityRecord {
         address key;
         uint32 epoch;
         Status status;
+        uint48 suspendedUntil;
+        bool emergencyUsed;
     }
 
-    /// @dev One word, read once per party of a plain transfer.
+    /// @dev One word, read once per party of a plain transfer. A retired key stays `used`, of no participant.
     struct KeyRecord {
         bytes11 participant;
         Status status;
+        uint48 suspendedUntil;
+        bool used;
     }
 
     // ----- STORAGE ----------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IParticipantRegistry
+    uint256 public constant EMERGENCY_S = 1 days;
+    /// @inheritdoc IParticipantRegistry
+    uint256 public constant RECOVERY_DELAY_S = 3 days;
+    /// @inheritdoc IParticipantRegistry
+    uint256 public constant MAX_PAGE = 500;
 
     /// @inheritdoc IParticipantRegistry
     address public immutable operator;
@@ -47,6 +62,7 @@ contract ParticipantRegistry is IParticipantRegistry {
 
     mapping(bytes11 participant => IdentityRecord) private _identities;
     mapping(address key => KeyRecord) private _keys;
+    mapping(bytes11 participant => KeyChange) private _keyChanges;
     mapping(bytes11 participant => bytes20) private _leis;
     mapping(bytes20 lei => bytes11) private _leiHolders;
     bytes11[] private _participants;
@@ -82,70 +98,146 @@ contract ParticipantRegistry is IParticipantRegistry {
         if (!_isLei(lei)) revert ParticipantLeiMalformed(lei);
         if (_identities[bic].status != Status.None) revert ParticipantBicTaken(bic);
         if (_leiHolders[lei] != 0) revert ParticipantLeiTaken(lei, _leiHolders[lei]);
-        if (key == address(0) || _keys[key].participant != 0) revert ParticipantKeyTaken(key, _keys[key].participant);
+        _requireUnused(key);
         _leis[bic] = lei;
         _leiHolders[lei] = bic;
         _participants.push(bic);
-        _write(bic, key, 0, Status.Active);
+        _write(bic, IdentityRecord(key, 0, Status.Active, 0, false));
         emit ParticipantAdmitted(bic, lei, key);
     }
 
     /// @inheritdoc IParticipantRegistry
     function suspend(bytes11 bic) external {
         _requireItsIssuer(bic);
-        _change(bic, Status.Active, Status.Suspended);
+        IdentityRecord memory record = _identities[bic];
+        if (record.status != Status.Active) revert ParticipantStatusRefused(bic, record.status);
+        _write(bic, IdentityRecord(record.key, record.epoch, Status.Suspended, 0, false));
         emit ParticipantSuspended(bic);
     }
 
     /// @inheritdoc IParticipantRegistry
     function reinstate(bytes11 bic) external {
         _requireItsIssuer(bic);
-        _change(bic, Status.Suspended, Status.Active);
+        IdentityRecord memory record = _identities[bic];
+        bool suspended = record.status == Status.Suspended;
+        bool stopped = record.status == Status.Active && block.timestamp < record.suspendedUntil;
+        if (!suspended && !stopped) revert ParticipantStatusRefused(bic, record.status);
+        _write(bic, IdentityRecord(record.key, record.epoch, Status.Active, 0, record.emergencyUsed));
         emit ParticipantReinstated(bic);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function confirmKey(bytes11 bic, address newKey) external {
+        _requireItsIssuer(bic);
+        if (newKey == address(0) || _keyChanges[bic].proposedKey != newKey) {
+            revert ParticipantKeyNotProposed(bic, newKey);
+        }
+        _rotate(bic, newKey);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function proposeRecovery(bytes11 bic, address newKey) external {
+        _requireItsIssuer(bic);
+        if (_identities[bic].status == Status.None) revert ParticipantStatusRefused(bic, Status.None);
+        _requireUnused(newKey);
+        _keyChanges[bic].recoveryKey = newKey;
+        _keyChanges[bic].executableAt = 0;
+        emit RecoveryProposed(bic, newKey);
+    }
+
+    // ----- OPERATOR ---------------------------------------------------------------------------------------------
+
+    /// @inheritdoc IParticipantRegistry
+    function suspendForADay(bytes11 bic) external {
+        if (msg.sender != operator) revert ParticipantNotOperator(msg.sender);
+        IdentityRecord memory record = _identities[bic];
+        if (record.status != Status.Active) revert ParticipantStatusRefused(bic, record.status);
+        if (record.emergencyUsed) revert ParticipantEmergencyUsed(bic);
+        uint48 until = uint48(block.timestamp + EMERGENCY_S);
+        _write(bic, IdentityRecord(record.key, record.epoch, Status.Active, until, true));
+        emit ParticipantSuspendedForADay(bic, until);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function confirmRecovery(bytes11 bic, address newKey) external {
+        if (msg.sender != operator) revert ParticipantNotOperator(msg.sender);
+        KeyChange storage change = _keyChanges[bic];
+        if (newKey == address(0) || change.recoveryKey != newKey) revert ParticipantRecoveryNotProposed(bic, newKey);
+        if (change.executableAt != 0) revert ParticipantRecoveryConfirmed(bic, change.executableAt);
+        uint48 executableAt = uint48(block.timestamp + RECOVERY_DELAY_S);
+        change.executableAt = executableAt;
+        emit RecoveryConfirmed(bic, newKey, executableAt);
+    }
+
+    // ----- ISSUER OR OPERATOR, OR ANYONE ------------------------------------------------------------------------
+
+    /// @inheritdoc IParticipantRegistry
+    function withdrawRecovery(bytes11 bic) external {
+        if (msg.sender != operator) _requireItsIssuer(bic);
+        emit RecoveryWithdrawn(bic, _endRecovery(bic));
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function executeRecovery(bytes11 bic) external {
+        KeyChange memory change = _keyChanges[bic];
+        if (change.executableAt == 0 || block.timestamp < change.executableAt) {
+            revert ParticipantRecoveryTooEarly(bic, change.executableAt, block.timestamp);
+        }
+        _rotate(bic, change.recoveryKey);
     }
 
     // ----- PARTICIPANT ------------------------------------------------------------------------------------------
 
     /// @inheritdoc IParticipantRegistry
+    function proposeKey(address newKey) external {
+        bytes11 bic = _requireParticipant(msg.sender);
+        if (newKey != address(0)) _requireUnused(newKey);
+        _keyChanges[bic].proposedKey = newKey;
+        emit KeyProposed(bic, newKey);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function objectToRecovery() external {
+        bytes11 bic = _requireParticipant(msg.sender);
+        if (_identities[bic].status != Status.Active) revert ParticipantObjectionRefused(bic);
+        emit RecoveryObjected(bic, _endRecovery(bic));
+    }
+
+    /// @inheritdoc IParticipantRegistry
     function revokeConsents() external {
-        bytes11 bic = _keys[msg.sender].participant;
-        if (bic == 0) revert ParticipantKeyUnknown(msg.sender);
+        bytes11 bic = _requireParticipant(msg.sender);
         IdentityRecord memory record = _identities[bic];
-        _write(bic, record.key, record.epoch + 1, record.status);
-        emit ConsentsRevoked(bic, record.epoch + 1);
+        record.epoch += 1;
+        _write(bic, record);
+        emit ConsentsRevoked(bic, record.epoch);
     }
 
     // ----- VIEWS FOR CONTRACTS ----------------------------------------------------------------------------------
 
     /// @inheritdoc IParticipantRegistry
-    function activeKeys(bytes11[] calldata participants)
-        external
-        view
-        returns (address[] memory keys, uint32[] memory epochs)
-    {
-        keys = new address[](participants.length);
-        epochs = new uint32[](participants.length);
-        for (uint256 i = 0; i < participants.length; ++i) {
-            IdentityRecord memory record = _identities[participants[i]];
-            if (record.status != Status.Active) revert ParticipantNotActive(participants[i]);
-            keys[i] = record.key;
-            epochs[i] = record.epoch;
+    function activeKeys(bytes11[] calldata bics) external view returns (SigningKey[] memory keys) {
+        keys = new SigningKey[](bics.length);
+        for (uint256 i = 0; i < bics.length; ++i) {
+            keys[i] = _activeKey(bics[i]);
         }
     }
 
     /// @inheritdoc IParticipantRegistry
-    function keysOf(bytes11[] calldata participants) external view returns (address[] memory keys) {
-        keys = new address[](participants.length);
-        for (uint256 i = 0; i < participants.length; ++i) {
-            keys[i] = _identities[participants[i]].key;
+    function keysOf(bytes11[] calldata bics) external view returns (address[] memory keys) {
+        keys = new address[](bics.length);
+        for (uint256 i = 0; i < bics.length; ++i) {
+            keys[i] = _identities[bics[i]].key;
         }
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function currentKeyOf(bytes11 bic) external view returns (address) {
+        return _identities[bic].key;
     }
 
     /// @inheritdoc IParticipantRegistry
     function activeKeyOf(bytes11 bic) external view returns (address) {
-        IdentityRecord memory record = _identities[bic];
-        if (record.status != Status.Active) revert ParticipantNotActive(bic);
-        return record.key;
+        return _activeKey(bic).keyOf();
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -171,9 +263,35 @@ contract ParticipantRegistry is IParticipantRegistry {
     // ----- VIEWS FOR READERS ------------------------------------------------------------------------------------
 
     /// @inheritdoc IParticipantRegistry
-    function participant(bytes11 bic) external view returns (Participant memory) {
+    function participant(bytes11 bic) public view returns (Participant memory) {
         IdentityRecord memory record = _identities[bic];
-        return Participant(bic, _leis[bic], countryOf(bic), record.key, record.epoch, record.status);
+        bool stopped = record.status == Status.Active && block.timestamp < record.suspendedUntil;
+        Status status = stopped ? Status.Suspended : record.status;
+        return Participant(
+            bic,
+            _leis[bic],
+            countryOf(bic),
+            record.key,
+            record.epoch,
+            status,
+            record.suspendedUntil,
+            record.emergencyUsed
+        );
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function keyChangeOf(bytes11 bic) external view returns (KeyChange memory) {
+        return _keyChanges[bic];
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function participants(uint256 first, uint256 count) external view returns (Participant[] memory page) {
+        if (count > MAX_PAGE) revert ParticipantPageRefused(count);
+        uint256 left = first < _participants.length ? _participants.length - first : 0;
+        page = new Participant[](count < left ? count : left);
+        for (uint256 i = 0; i < page.length; ++i) {
+            page[i] = participant(_participants[first + i]);
+        }
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -199,24 +317,58 @@ contract ParticipantRegistry is IParticipantRegistry {
     // ----- INTERNAL ---------------------------------------------------------------------------------------------
 
     /// @dev The only writer of the two hot records, so that they cannot disagree.
-    function _write(bytes11 bic, address key, uint32 epoch, Status status) private {
-        _identities[bic] = IdentityRecord(key, epoch, status);
-        _keys[key] = KeyRecord(bic, status);
+    function _write(bytes11 bic, IdentityRecord memory record) private {
+        _identities[bic] = record;
+        _keys[record.key] = KeyRecord(bic, record.status, record.suspendedUntil, true);
     }
 
-    function _change(bytes11 bic, Status from, Status to) private {
+    /// @dev The old key is retired for ever; whatever waited for either key is over; status and day stay as they are.
+    function _rotate(bytes11 bic, address newKey) private {
+        _requireUnused(newKey);
         IdentityRecord memory record = _identities[bic];
-        if (record.status != from) revert ParticipantStatusRefused(bic, record.status);
-        _write(bic, record.key, record.epoch, to);
+        address oldKey = record.key;
+        _keys[oldKey] = KeyRecord(0, Status.None, 0, true);
+        delete _keyChanges[bic];
+        record.key = newKey;
+        record.epoch += 1;
+        _write(bic, record);
+        emit KeyRotated(bic, oldKey, newKey, record.epoch);
+    }
+
+    function _endRecovery(bytes11 bic) private returns (address recoveryKey) {
+        KeyChange storage change = _keyChanges[bic];
+        recoveryKey = change.recoveryKey;
+        if (recoveryKey == address(0)) revert ParticipantRecoveryNotProposed(bic, address(0));
+        change.recoveryKey = address(0);
+        change.executableAt = 0;
     }
 
     function _requireItsIssuer(bytes11 bic) private view {
         if (issuerOf[countryOf(bic)] != msg.sender) revert ParticipantNotItsIssuer(msg.sender, bic);
     }
 
+    function _requireParticipant(address key) private view returns (bytes11 bic) {
+        bic = _keys[key].participant;
+        if (bic == 0) revert ParticipantKeyUnknown(key);
+    }
+
+    function _requireUnused(address key) private view {
+        if (key == address(0) || _keys[key].used) revert ParticipantKeyTaken(key, _keys[key].participant);
+    }
+
+    function _activeKey(bytes11 bic) private view returns (SigningKey) {
+        IdentityRecord storage record = _identities[bic];
+        if (record.status != Status.Active || block.timestamp < record.suspendedUntil) {
+            revert ParticipantNotActive(bic);
+        }
+        return SigningKey.wrap(uint256(record.epoch) << 160 | uint160(record.key));
+    }
+
     function _activeParticipantOf(address key) private view returns (bytes11) {
-        KeyRecord memory record = _keys[key];
-        if (record.status != Status.Active) revert ParticipantKeyNotActive(key);
+        KeyRecord storage record = _keys[key];
+        if (record.status != Status.Active || block.timestamp < record.suspendedUntil) {
+            revert ParticipantKeyNotActive(key);
+        }
         return record.participant;
     }
 

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {IParticipantRegistry} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
 import {IPvPSettlement} from "./IPvPSettlement.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
 import {LegEvidence} from "./LegEvidence.sol";
@@ -70,6 +70,13 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         emit ConsentApproved(msg.sender, digest);
     }
 
+    /// @inheritdoc IPvPSettlement
+    function unapprove(bytes32 digest) external {
+        if (!approved[msg.sender][digest]) revert SettlementConsentNotApproved(msg.sender, digest);
+        approved[msg.sender][digest] = false;
+        emit ConsentUnapproved(msg.sender, digest);
+    }
+
     // ----- GROSS ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IPvPSettlement
@@ -87,13 +94,15 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         if (record.state != State.None && record.state != State.Refunded) {
             revert SettlementObligationNotOpen(id, record.state);
         }
-        (address[] memory keys, uint32[] memory epochs) = registry.activeKeys(_parties(legs));
-        _requireGrossConsents(id, legs, deadline, keys, epochs, payerSignatures);
+        SigningKey[] memory keys = registry.activeKeys(_parties(legs));
+        _requireGrossConsents(id, legs, deadline, keys, payerSignatures);
         record.state = State.Settled;
         emit ObligationSettled(id);
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
-            ISettlementToken(leg.token).moveLeg(leg.payer, keys[2 * i], leg.payee, keys[2 * i + 1], leg.amount);
+            ISettlementToken(leg.token).moveLeg(
+                leg.payer, keys[2 * i].keyOf(), leg.payee, keys[2 * i + 1].keyOf(), leg.amount
+            );
         }
     }
 
@@ -108,9 +117,9 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         bytes32 taken = _batches[batch.proposer][batch.round];
         if (taken != 0) revert SettlementRoundTaken(batch.proposer, batch.round, taken);
         bytes32 id = TypedData.batchId(batch);
-        (address[] memory keys, uint32[] memory epochs) = registry.activeKeys(batch.participants);
+        SigningKey[] memory keys = registry.activeKeys(batch.participants);
         _requireSubmitter(batch.proposer, keys);
-        _requireBatchConsents(batch, id, keys, epochs, proposerSignature, signatures);
+        _requireBatchConsents(batch, id, keys, proposerSignature, signatures);
         _batches[batch.proposer][batch.round] = id;
         emit BatchSettled(id, batch.proposer, batch.round);
         for (uint256 j = 0; j < batch.tokens.length; ++j) {
@@ -216,8 +225,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         bytes32 id,
         Leg[] calldata legs,
         uint64 deadline,
-        address[] memory keys,
-        uint32[] memory epochs,
+        SigningKey[] memory keys,
         Signature[] calldata signatures
     ) private view {
         bytes32 domain = _domainSeparatorV4();
@@ -227,8 +235,8 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
             if (i > 0 && payer == legs[i - 1].payer) continue;
             if (used == signatures.length) revert SettlementSignatureCountRefused(signatures.length, used + 1);
             bytes32 digest =
-                MessageHashUtils.toTypedDataHash(domain, TypedData.grossConsent(payer, epochs[2 * i], deadline, id));
-            _requireConsent(payer, keys[2 * i], digest, signatures[used++]);
+                MessageHashUtils.toTypedDataHash(domain, TypedData.grossConsent(payer, keys[2 * i].epochOf(), deadline, id));
+            _requireConsent(payer, keys[2 * i].keyOf(), digest, signatures[used++]);
         }
         if (used != signatures.length) revert SettlementSignatureCountRefused(signatures.length, used);
     }
@@ -236,8 +244,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     function _requireBatchConsents(
         Batch calldata batch,
         bytes32 id,
-        address[] memory keys,
-        uint32[] memory epochs,
+        SigningKey[] memory keys,
         Signature calldata proposerSignature,
         Signature[] calldata signatures
     ) private view {
@@ -251,8 +258,8 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         }
         for (uint256 i = 0; i < keys.length; ++i) {
             bytes11 participant = batch.participants[i];
-            bytes32 digest = MessageHashUtils.toTypedDataHash(domain, TypedData.netConsent(participant, epochs[i], id));
-            _requireConsent(participant, keys[i], digest, signatures[i]);
+            bytes32 digest = MessageHashUtils.toTypedDataHash(domain, TypedData.netConsent(participant, keys[i].epochOf(), id));
+            _requireConsent(participant, keys[i].keyOf(), digest, signatures[i]);
         }
     }
 
@@ -271,9 +278,9 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
             bool locking = legs[i].payer == payer && legs[i].chainId == block.chainid;
             parties[i + 1] = locking ? legs[i].payee : payer;
         }
-        (address[] memory keys, uint32[] memory epochs) = registry.activeKeys(parties);
-        bytes32 digest = _hashTypedDataV4(TypedData.lockConsent(payer, epochs[0], deadline, id, terms));
-        _requireConsent(payer, keys[0], digest, signature);
+        SigningKey[] memory keys = registry.activeKeys(parties);
+        bytes32 digest = _hashTypedDataV4(TypedData.lockConsent(payer, keys[0].epochOf(), deadline, id, terms));
+        _requireConsent(payer, keys[0].keyOf(), digest, signature);
     }
 
     function _requireConsent(bytes11 participant, address key, bytes32 digest, Signature calldata signature)
@@ -309,10 +316,10 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         }
     }
 
-    function _requireSubmitter(address proposer, address[] memory keys) private view {
+    function _requireSubmitter(address proposer, SigningKey[] memory keys) private view {
         if (msg.sender == proposer) return;
         for (uint256 i = 0; i < keys.length; ++i) {
-            if (msg.sender == keys[i]) return;
+            if (msg.sender == keys[i].keyOf()) return;
         }
         revert SettlementSubmitterRefused(msg.sender);
     }

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NODE_MODULES = ROOT / "node_modules"
 ARTIFACTS = ROOT / "corridor" / "artifacts"
 SOLC_VERSION = "0.8.30"
-CONTRACTS = ("DepositToken", "ParticipantRegistry", "PvPSettlement")
+CONTRACTS = ("DepositToken", "EvidenceRegistry", "ParticipantRegistry", "PvPSettlement")
 SETTINGS: Mapping[str, Any] = {
     "evmVersion": "paris",
     "metadata": {"bytecodeHash": "none"},

@@ -16,7 +16,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
-CONTRACTS = ("ParticipantRegistry", "DepositToken", "PvPSettlement")
+CONTRACTS = ("ParticipantRegistry", "DepositToken", "PvPSettlement", "EvidenceRegistry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +170,12 @@ def _canonical(parameter: Mapping[str, Any]) -> str:
     return f"({','.join(_canonical(field) for field in parameter['components'])}){kind.removeprefix('tuple')}"
 
 
-# Country, currency, BIC and LEI: our contracts keep them as the bytes of their letters.
-_TEXT_TYPES = frozenset({"bytes2", "bytes3", "bytes11", "bytes20"})
+# Country, currency, document type, BIC and LEI: our contracts keep them as the bytes of their letters.
+_TEXT_TYPES = frozenset({"bytes2", "bytes3", "bytes4", "bytes11", "bytes20"})
 
 
 def text(identifier: bytes) -> str:
-    """Return an identifier (BIC, LEI, country or currency) as text; empty where the contract has none."""
+    """Return an identifier (BIC, LEI, country, currency, document type) as text; empty where the contract has none."""
     return identifier.rstrip(b"\0").decode("ascii", "backslashreplace")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, cast
 
+from corridor.ledger import records
 from corridor.ledger.abi import contract, text
 from corridor.ledger.adapter import ContractCall, Ledger, Log
 from corridor.ledger.errors import ContractReverted
@@ -19,7 +19,21 @@ from corridor.merkle import LegProof
 from corridor.model import Batch, Leg, LockTerms, Obligation, Signature
 from corridor.typed_data import instructions_hash
 
-REGISTRY, TOKEN, SETTLEMENT = "ParticipantRegistry", "DepositToken", "PvPSettlement"
+REGISTRY, TOKEN, SETTLEMENT, EVIDENCE = "ParticipantRegistry", "DepositToken", "PvPSettlement", "EvidenceRegistry"
+# What the views return is part of this module's face.
+Account = records.Account
+Evidence = records.Evidence
+KeyChange = records.KeyChange
+ObligationRecord = records.ObligationRecord
+ObligationState = records.ObligationState
+Occurrence = records.Occurrence
+ParticipantRecord = records.ParticipantRecord
+ParticipantStatus = records.ParticipantStatus
+RedemptionRequest = records.RedemptionRequest
+RedemptionState = records.RedemptionState
+Supply = records.Supply
+
+KINDS = (SETTLEMENT, TOKEN, REGISTRY, EVIDENCE)
 
 # Gas limits: about twice what was measured, so that a later compiler doesn't break them. Unused gas costs nothing,
 # but a limit far above need would take other transactions' room in a block.
@@ -27,6 +41,11 @@ SMALL_CALL_GAS = 300_000
 GAS_PER_LEG = 80_000
 GAS_PER_ENTRY = 35_000
 GAS_PER_POSITION = 45_000
+
+# Most redemption requests read at once: a day's worth of any issuer, and a bounded question to the node.
+MAX_REQUESTS = 1_000
+# Most participants in one answer; the register allows 500.
+PARTICIPANTS_PAGE = 200
 
 # In place of a signature: the participant consents by its own transaction.
 NO_SIGNATURE = Signature(bytes(32), bytes(32))
@@ -43,78 +62,6 @@ class Call:
     def intent(self, purpose: str) -> Intent:
         """Return the call as something to be sent once for ``purpose``."""
         return Intent(purpose, self.to, self.data, self.gas)
-
-
-class ParticipantStatus(IntEnum):
-    """A participant's standing in the register."""
-
-    NONE = 0
-    ACTIVE = 1
-    SUSPENDED = 2
-
-
-class ObligationState(IntEnum):
-    """An obligation's life on the ledger. Claimed and settled are final."""
-
-    NONE = 0
-    LOCKED = 1
-    CLAIMED = 2
-    REFUNDED = 3
-    SETTLED = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantRecord:
-    """A participant as the register has it; status NONE and empty fields where it was never admitted."""
-
-    bic: str
-    lei: str
-    country: str
-    key: str
-    epoch: int
-    status: ParticipantStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a participant has of one currency, in minor units. It can pay with what is not held."""
-
-    balance_minor: int
-    held_minor: int
-    frozen: bool
-
-    @property
-    def available_minor(self) -> int:
-        """Balance less held."""
-        return self.balance_minor - self.held_minor
-
-
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """What an issuer has issued and redeemed of its token, in minor units, and whether it is paused."""
-
-    issued_minor: int
-    redeemed_minor: int
-    supply_minor: int
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ObligationRecord:
-    """An obligation on the ledger. Bit i of ``locked_mask`` says that leg i is locked there."""
-
-    state: ObligationState
-    attempt: int
-    locked_mask: int
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """An event of one of our contracts: its name and values, and the log that holds it."""
-
-    name: str
-    values: Mapping[str, Any]
-    log: Log
 
 
 # Verbs of issuers
@@ -135,9 +82,34 @@ def reinstate(registry: str, bic: str) -> Call:
     return _call(REGISTRY, registry, "reinstate", bic.encode())
 
 
+def confirm_key(registry: str, bic: str, new_key: str) -> Call:
+    """The issuer confirms the key that a bank of its jurisdiction has proposed; it takes effect at once."""
+    return _call(REGISTRY, registry, "confirmKey", bic.encode(), new_key)
+
+
+def propose_recovery(registry: str, bic: str, new_key: str) -> Call:
+    """The issuer names a key for a bank of its jurisdiction that has lost its own."""
+    return _call(REGISTRY, registry, "proposeRecovery", bic.encode(), new_key)
+
+
+def withdraw_recovery(registry: str, bic: str) -> Call:
+    """The issuer, or the operator, calls a recovery off."""
+    return _call(REGISTRY, registry, "withdrawRecovery", bic.encode())
+
+
 def issue(token: str, bic: str, amount_minor: int, reserve_reference: bytes) -> Call:
     """The issuer issues against reserves; the 32-byte reference is unique for the token."""
     return _call(TOKEN, token, "issue", bic.encode(), amount_minor, reserve_reference)
+
+
+def fulfil_redemption(token: str, number: int, reserve_reference: bytes) -> Call:
+    """The issuer pays out a redemption request; the 32-byte reference is unique for the token."""
+    return _call(TOKEN, token, "fulfilRedemption", number, reserve_reference)
+
+
+def refuse_redemption(token: str, number: int) -> Call:
+    """The issuer refuses a redemption request: the amount is the bank's to use again."""
+    return _call(TOKEN, token, "refuseRedemption", number)
 
 
 def freeze(token: str, bic: str) -> Call:
@@ -160,12 +132,48 @@ def unpause(token: str) -> Call:
     return _call(TOKEN, token, "unpause")
 
 
+# Verbs of the operator
+
+
+def suspend_for_a_day(registry: str, bic: str) -> Call:
+    """The operator stops a bank for a day, once until its issuer has suspended it."""
+    return _call(REGISTRY, registry, "suspendForADay", bic.encode())
+
+
+def confirm_recovery(registry: str, bic: str, new_key: str) -> Call:
+    """The operator agrees to the key that the issuer has named for a bank; the public delay begins."""
+    return _call(REGISTRY, registry, "confirmRecovery", bic.encode(), new_key)
+
+
 # Verbs of participants
 
 
-def redeem(token: str, amount_minor: int, reserve_reference: bytes) -> Call:
-    """A bank gives tokens back for reserves; the 32-byte reference is unique for the token."""
-    return _call(TOKEN, token, "redeem", amount_minor, reserve_reference)
+def propose_key(registry: str, new_key: str) -> Call:
+    """A bank names its next key, which its issuer must confirm; the zero address withdraws the proposal."""
+    return _call(REGISTRY, registry, "proposeKey", new_key)
+
+
+def object_to_recovery(registry: str) -> Call:
+    """A bank that has its key calls the recovery of it off."""
+    return _call(REGISTRY, registry, "objectToRecovery")
+
+
+def request_redemption(token: str, amount_minor: int) -> Call:
+    """A bank asks its issuer to redeem; the amount is held until the issuer answers or the bank withdraws.
+
+    The request's number is in the event ``RedemptionRequested``.
+    """
+    return _call(TOKEN, token, "requestRedemption", amount_minor)
+
+
+def withdraw_redemption(token: str, number: int) -> Call:
+    """A bank withdraws a request that its issuer has not answered within a day."""
+    return _call(TOKEN, token, "withdrawRedemption", number)
+
+
+def anchor_evidence(evidence: str, document_hash: bytes, document_type: str) -> Call:
+    """A bank anchors a document's 32-byte hash, once for all banks; the type is a code of four characters."""
+    return _call(EVIDENCE, evidence, "anchor", document_hash, document_type.encode())
 
 
 def revoke_consents(registry: str) -> Call:
@@ -176,6 +184,11 @@ def revoke_consents(registry: str) -> Call:
 def approve_consent(settlement: str, consent_digest: bytes) -> Call:
     """A bank whose key cannot sign typed data consents by its own transaction."""
     return _call(SETTLEMENT, settlement, "approve", consent_digest)
+
+
+def unapprove_consent(settlement: str, consent_digest: bytes) -> Call:
+    """A bank takes back such a consent before it is used."""
+    return _call(SETTLEMENT, settlement, "unapprove", consent_digest)
 
 
 def lock(
@@ -205,6 +218,11 @@ def refund(settlement: str, obligation: Obligation, terms: LockTerms, leg_index:
 
 
 # Verbs of whoever submits
+
+
+def execute_recovery(registry: str, bic: str) -> Call:
+    """Put a confirmed recovery into effect once its delay has passed; anyone may send it."""
+    return _call(REGISTRY, registry, "executeRecovery", bic.encode())
 
 
 def settle(settlement: str, obligation: Obligation, deadline_s: int, signatures: Sequence[Signature]) -> Call:
@@ -254,15 +272,15 @@ def participants(ledger: Ledger, registry: str, *, block: int | None = None) -> 
     """Return everyone who was ever admitted, in the order of admission."""
     function = contract(REGISTRY).function
     [count] = ledger.call(registry, function("participantCount"), block=block)
-    places = [ContractCall(registry, function("participantAt"), (place,)) for place in range(count)]
-    bics = [answer[0] for answer in _answered(ledger, places, block)]
-    return [record for record in _participants(ledger, registry, bics, block)]
+    firsts = range(0, count, PARTICIPANTS_PAGE)
+    calls = [ContractCall(registry, function("participants"), (first, PARTICIPANTS_PAGE)) for first in firsts]
+    return [_participant(record) for (page,) in _answered(ledger, calls, block) for record in page]
 
 
 def participant(ledger: Ledger, registry: str, bic: str, *, block: int | None = None) -> ParticipantRecord:
     """Return what the register knows of one bank."""
-    [record] = _participants(ledger, registry, [bic.encode()], block)
-    return record
+    [record] = ledger.call(registry, contract(REGISTRY).function("participant"), bic.encode(), block=block)
+    return _participant(record)
 
 
 def active_keys(
@@ -274,8 +292,39 @@ def active_keys(
         ContractReverted: ``ParticipantNotActive``, naming the first that is not.
     """
     function = contract(REGISTRY).function("activeKeys")
-    keys, epochs = ledger.call(registry, function, [bic.encode() for bic in bics], block=block)
-    return list(zip(keys, epochs, strict=True))
+    [packed] = ledger.call(registry, function, [bic.encode() for bic in bics], block=block)
+    # The key is the lowest 160 bits, the epoch the 32 above.
+    return [(f"0x{word & (1 << 160) - 1:040x}", word >> 160) for word in packed]
+
+
+def key_change(ledger: Ledger, registry: str, bic: str, *, block: int | None = None) -> KeyChange:
+    """Return the changes of a bank's key that wait for somebody."""
+    function = contract(REGISTRY).function("keyChangeOf")
+    [(proposed, recovery, executable_at_s)] = ledger.call(registry, function, bic.encode(), block=block)
+    return KeyChange(_key(proposed), _key(recovery), executable_at_s)
+
+
+def redemption_requests(
+    ledger: Ledger, token: str, *, first: int = 1, count: int = MAX_REQUESTS, block: int | None = None
+) -> list[RedemptionRequest]:
+    """Return a token's redemption requests from number ``first``, in their order; at most ``count``."""
+    function = contract(TOKEN).function
+    [last] = ledger.call(token, function("redemptionCount"), block=block)
+    numbers = range(first, min(last, first + min(count, MAX_REQUESTS) - 1) + 1)
+    calls = [ContractCall(token, function("redemption"), (number,)) for number in numbers]
+    return [
+        RedemptionRequest(number, text(bic), amount_minor, requested_at_s, RedemptionState(state))
+        for number, ((bic, amount_minor, requested_at_s, state),) in zip(
+            numbers, _answered(ledger, calls, block), strict=True
+        )
+    ]
+
+
+def evidence_of(ledger: Ledger, evidence: str, document_hash: bytes, *, block: int | None = None) -> Evidence | None:
+    """Return who anchored a document's hash, as what and when; None where nobody did."""
+    function = contract(EVIDENCE).function("evidenceOf")
+    [(bic, document_type, anchored_at_s)] = ledger.call(evidence, function, document_hash, block=block)
+    return Evidence(text(bic), text(document_type), anchored_at_s) if any(bic) else None
 
 
 def obligation_records(
@@ -313,7 +362,7 @@ def occurrences(logs: Iterable[Log]) -> list[Occurrence]:
     """
     found = []
     for log in logs:
-        events = (contract(name).events.get(log.topics[0]) for name in (SETTLEMENT, TOKEN, REGISTRY) if log.topics)
+        events = (contract(name).events.get(log.topics[0]) for name in KINDS if log.topics)
         if event := next((event for event in events if event), None):
             found.append(Occurrence(event.signature.name, event.decode(log.topics, log.data), log))
     return found
@@ -338,13 +387,14 @@ def _answered(ledger: Ledger, calls: Sequence[ContractCall], block: int | None) 
     return cast(list[tuple[Any, ...]], values)
 
 
-def _participants(ledger: Ledger, registry: str, bics: Sequence[bytes], block: int | None) -> list[ParticipantRecord]:
-    function = contract(REGISTRY).function("participant")
-    answers = _answered(ledger, [ContractCall(registry, function, (bic,)) for bic in bics], block)
-    return [
-        ParticipantRecord(text(bic), text(lei), text(country), key, epoch, ParticipantStatus(status))
-        for ((bic, lei, country, key, epoch, status),) in answers
-    ]
+def _key(address: str) -> str:
+    return "" if int(address, 16) == 0 else address
+
+
+def _participant(record: tuple[Any, ...]) -> ParticipantRecord:
+    bic, lei, country, key, epoch, status, suspended_until_s, emergency_used = record
+    names = (text(bic), text(lei), text(country), key)
+    return ParticipantRecord(*names, epoch, ParticipantStatus(status), suspended_until_s, emergency_used)
 
 
 def _legs(obligation: Obligation) -> tuple[bytes, list[tuple[Any, ...]]]:

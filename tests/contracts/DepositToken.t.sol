@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IDepositToken} from "../../contracts/IDepositToken.sol";
-import {IParticipantRegistry} from "../../contracts/IParticipantRegistry.sol";
+import {IParticipantRegistry, SigningKey} from "../../contracts/IParticipantRegistry.sol";
 import {CorridorTest} from "./CorridorTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -41,9 +41,11 @@ contract DepositTokenTest is CorridorTest {
         bytes memory refusal =
             abi.encodeWithSelector(IDepositToken.DepositTokenReferenceRefused.selector, hkd, REFERENCE);
         _expectIssueRefused(hongKongBank.bic, 500, REFERENCE, refusal);
-        vm.expectRevert(refusal);
         vm.prank(hongKongBank.key);
-        hkd.redeem(500, REFERENCE);
+        uint256 number = hkd.requestRedemption(500);
+        vm.expectRevert(refusal);
+        vm.prank(HKD_ISSUER);
+        hkd.fulfilRedemption(number, REFERENCE);
     }
 
     function test_a_reserve_reference_of_zero_is_refused() public {
@@ -98,57 +100,6 @@ contract DepositTokenTest is CorridorTest {
         vm.prank(HKD_ISSUER);
         hkd.issue(hongKongBank.bic, most, REFERENCE);
         vm.assertEq(hkd.totalSupply(), type(uint112).max, "supply");
-    }
-
-    // ----- REDEEM -----------------------------------------------------------------------------------------------
-
-    function test_a_domestic_bank_redeems_its_own_tokens() public {
-        uint256 supply = hkd.totalSupply();
-        vm.expectEmit();
-        emit IERC20.Transfer(hongKongBank.key, address(0), 500);
-        vm.expectEmit();
-        emit IDepositToken.Redeemed(hongKongBank.bic, 500, REFERENCE);
-        vm.prank(hongKongBank.key);
-        hkd.redeem(500, REFERENCE);
-        _assertAccount(hkd, hongKongBank, OPENING - 500, 0);
-        vm.assertEq(hkd.totalSupply(), supply - 500, "supply");
-        vm.assertEq(hkd.issuedTotal() - hkd.redeemedTotal(), hkd.totalSupply(), "issued less redeemed");
-    }
-
-    function test_a_foreign_bank_does_not_redeem() public {
-        _expectRedeemRefused(
-            thaiBank, 500, abi.encodeWithSelector(IDepositToken.DepositTokenNotDomestic.selector, hkd, thaiBank.bic)
-        );
-    }
-
-    function test_the_issuer_cannot_redeem_for_a_bank() public {
-        vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, HKD_ISSUER));
-        vm.prank(HKD_ISSUER);
-        hkd.redeem(500, REFERENCE);
-    }
-
-    function test_a_held_amount_is_not_redeemed() public {
-        _lock(hongKongBank, _pvp(), _terms());
-        _expectRedeemRefused(hongKongBank, OPENING, _insufficient(hkd, hongKongBank, OPENING - 1000, OPENING));
-    }
-
-    function test_an_amount_of_zero_is_not_redeemed() public {
-        _expectRedeemRefused(
-            hongKongBank, 0, abi.encodeWithSelector(IDepositToken.DepositTokenAmountRefused.selector, hkd, 0)
-        );
-    }
-
-    function test_neither_a_frozen_nor_a_suspended_bank_redeems_nor_anybody_during_a_pause() public {
-        _freeze(hkd, hongKongBank);
-        _expectRedeemRefused(hongKongBank, 1, _frozen(hkd, hongKongBank));
-        _suspend(secondHongKongBank);
-        _expectRedeemRefused(
-            secondHongKongBank,
-            1,
-            abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, secondHongKongBank.key)
-        );
-        _pause(hkd);
-        _expectRedeemRefused(secondHongKongBank, 1, _paused(hkd));
     }
 
     // ----- TRANSFER ---------------------------------------------------------------------------------------------
@@ -325,7 +276,7 @@ contract DepositTokenTest is CorridorTest {
         address[4] memory callers = [HKD_ISSUER, operator, hongKongBank.key, STRANGER];
         bytes[5] memory calls = [
             abi.encodeCall(hkd.moveLeg, (hongKongBank.bic, hongKongBank.key, thaiBank.bic, thaiBank.key, 1)),
-            abi.encodeCall(hkd.moveNet, (new bytes11[](0), new address[](0), new int256[](0))),
+            abi.encodeCall(hkd.moveNet, (new bytes11[](0), new SigningKey[](0), new int256[](0))),
             abi.encodeCall(hkd.hold, (hongKongBank.bic, thaiBank.bic, 1)),
             abi.encodeCall(hkd.release, (hongKongBank.bic, 0)),
             abi.encodeCall(hkd.claimHold, (hongKongBank.bic, hongKongBank.key, thaiBank.bic, thaiBank.key, 0))
@@ -344,9 +295,9 @@ contract DepositTokenTest is CorridorTest {
 
     function test_the_token_itself_refuses_positions_that_do_not_balance() public {
         bytes11[] memory participants = new bytes11[](1);
-        address[] memory keys = new address[](1);
+        SigningKey[] memory keys = new SigningKey[](1);
         int256[] memory positions = new int256[](1);
-        (participants[0], keys[0], positions[0]) = (hongKongBank.bic, hongKongBank.key, 1);
+        (participants[0], keys[0], positions[0]) = (hongKongBank.bic, SigningKey.wrap(uint160(hongKongBank.key)), 1);
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenUnbalanced.selector, hkd, 1));
         vm.prank(address(settlement));
         hkd.moveNet(participants, keys, positions);
@@ -355,7 +306,7 @@ contract DepositTokenTest is CorridorTest {
         hkd.moveNet(participants, keys, new int256[](2));
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenLengthMismatch.selector, hkd));
         vm.prank(address(settlement));
-        hkd.moveNet(participants, new address[](0), positions);
+        hkd.moveNet(participants, new SigningKey[](0), positions);
     }
 
     function test_no_more_is_released_or_claimed_than_is_held() public {
@@ -420,12 +371,6 @@ contract DepositTokenTest is CorridorTest {
         vm.expectRevert(error);
         vm.prank(HKD_ISSUER);
         hkd.issue(bic, amount, reserveReference);
-    }
-
-    function _expectRedeemRefused(Bank memory bank, uint256 amount, bytes memory error) private {
-        vm.expectRevert(error);
-        vm.prank(bank.key);
-        hkd.redeem(amount, REFERENCE);
     }
 
     function _expectTransferRefused(Bank memory payer, address payee, uint256 amount, bytes memory error) private {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {SigningKey} from "../../contracts/IParticipantRegistry.sol";
 import {ISettlementToken} from "../../contracts/ISettlementToken.sol";
 
 /// @notice A token that calls back whatever it was told to, whenever it is called.
@@ -19,7 +20,7 @@ contract HostileToken is ISettlementToken {
         _fire();
     }
 
-    function moveNet(bytes11[] calldata, address[] calldata, int256[] calldata) external {
+    function moveNet(bytes11[] calldata, SigningKey[] calldata, int256[] calldata) external {
         _fire();
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IParticipantRegistry} from "../../contracts/IParticipantRegistry.sol";
+import {IParticipantRegistry, SigningKey} from "../../contracts/IParticipantRegistry.sol";
 import {CorridorTest} from "./CorridorTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -192,12 +192,12 @@ contract ParticipantRegistryTest is CorridorTest {
         registry.revokeConsents();
         bytes11[] memory asked = new bytes11[](3);
         (asked[0], asked[1], asked[2]) = (thaiBank.bic, hongKongBank.bic, thaiBank.bic);
-        (address[] memory keys, uint32[] memory epochs) = registry.activeKeys(asked);
-        vm.assertEq(keys[0], thaiBank.key, "first key");
-        vm.assertEq(keys[1], hongKongBank.key, "second key");
-        vm.assertEq(keys[2], thaiBank.key, "repeated key");
-        vm.assertEq(epochs[0], 1, "first epoch");
-        vm.assertEq(epochs[1], 0, "second epoch");
+        SigningKey[] memory keys = registry.activeKeys(asked);
+        vm.assertEq(keys[0].keyOf(), thaiBank.key, "first key");
+        vm.assertEq(keys[1].keyOf(), hongKongBank.key, "second key");
+        vm.assertEq(keys[2].keyOf(), thaiBank.key, "repeated key");
+        vm.assertEq(keys[0].epochOf(), 1, "first epoch");
+        vm.assertEq(keys[1].epochOf(), 0, "second epoch");
         asked[1] = NEW_BIC;
         vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantNotActive.selector, NEW_BIC));
         registry.activeKeys(asked);

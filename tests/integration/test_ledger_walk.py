@@ -220,7 +220,10 @@ def test_a_walk_through_every_verb_ends_with_the_same_books_on_every_ledger(worl
     late = world.refusal("operator", contracts.claim(settlement, refunded, locked[1], preimage))
     assert late.error == "SettlementNotLocked"
 
-    world.succeed(TH_BANK, contracts.redeem(world.token("THB"), 1_000, b"R1".ljust(32)))
+    world.succeed(TH_BANK, contracts.request_redemption(world.token("THB"), 1_000))
+    [request] = contracts.redemption_requests(ledger, world.token("THB"))
+    assert (request.participant, request.amount_minor) == (TH_BANK, 1_000)
+    world.succeed("thb_issuer", contracts.fulfil_redemption(world.token("THB"), request.number, b"R1".ljust(32)))
     assert world.accounts() == {
         (HK_BANK, "HKD"): (1_000 - 100 - 30 - 50, 0),
         (HK_BANK, "THB"): (460 + 230, 0),
