@@ -7,8 +7,9 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {AccountWord, MAX_AMOUNT} from "./AccountWord.sol";
 import {IDepositToken} from "./IDepositToken.sol";
-import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, Party} from "./IParticipantRegistry.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
 
 /// @title DepositToken
@@ -34,12 +35,9 @@ import {ISettlementToken} from "./ISettlementToken.sol";
 contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- TYPES ------------------------------------------------------------------------------------------------
 
-    /// @dev One word per identity. `held` is part of `balance`. `open` since the register has vouched for the identity.
+    /// @dev Boxed, so that its place in storage is computed once per movement.
     struct Account {
-        uint112 balance;
-        uint112 held;
-        bool frozen;
-        bool open;
+        AccountWord word;
     }
 
     /// @dev One word. 112 bits count to 5·10^33 minor units, over the token's whole life.
@@ -134,7 +132,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
         uint256 issued = uint256(_supply.issued) + amount;
         if (amount == 0 || issued > type(uint112).max) revert DepositTokenAmountRefused(address(this), amount);
         _supply.issued = uint112(issued);
-        _creditWhateverIsFrozen(participant, amount);
+        _creditEvenIfFrozen(participant, amount);
         emit Transfer(address(0), key, amount);
         emit Issued(participant, amount, reserveReference);
     }
@@ -163,15 +161,16 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
             revert DepositTokenUnknownParticipant(address(this), participant);
         }
         Account storage account = _accounts[participant];
-        _requireNotFrozen(account.frozen, participant);
-        account.frozen = true;
+        _requireNotFrozen(account.word, participant);
+        account.word = account.word.withFrozen(true);
         emit ParticipantFrozen(participant);
     }
 
     /// @inheritdoc IDepositToken
     function unfreeze(bytes11 participant) external onlyIssuer {
-        if (!_accounts[participant].frozen) revert DepositTokenNotFrozen(address(this), participant);
-        _accounts[participant].frozen = false;
+        Account storage account = _accounts[participant];
+        if (!account.word.isFrozen()) revert DepositTokenNotFrozen(address(this), participant);
+        account.word = account.word.withFrozen(false);
         emit ParticipantUnfrozen(participant);
     }
 
@@ -254,37 +253,33 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- SETTLEMENT -------------------------------------------------------------------------------------------
 
     /// @inheritdoc ISettlementToken
-    function moveLeg(bytes11 payer, address payerKey, bytes11 payee, address payeeKey, uint256 amount)
-        external
-        onlySettlement
-        whenNotPaused
-    {
-        _move(payer, payee, amount);
-        emit Transfer(payerKey, payeeKey, amount);
+    function moveLeg(Party payer, Party payee, uint256 amount) external onlySettlement whenNotPaused {
+        _move(payer.identityOf(), payee.identityOf(), amount);
+        emit Transfer(payer.addressOf(), payee.addressOf(), amount);
     }
 
     /// @inheritdoc ISettlementToken
     /// @dev The settlement contract stands between debtors and creditors in the events, and never holds a balance.
-    function moveNet(bytes11[] calldata participants, SigningKey[] calldata keys, int256[] calldata positions)
-        external
-        onlySettlement
-        whenNotPaused
-    {
-        if (keys.length != participants.length || positions.length != participants.length) {
-            revert DepositTokenLengthMismatch(address(this));
-        }
+    function moveNet(Party[] calldata parties, int256[] calldata positions) external onlySettlement whenNotPaused {
+        if (positions.length != parties.length) revert DepositTokenLengthMismatch(address(this));
         int256 sum = 0;
-        for (uint256 i = 0; i < participants.length; ++i) {
+        for (uint256 i = 0; i < parties.length; ++i) {
+            Party party = parties[i];
             int256 position = positions[i];
-            sum += position;
+            // Neither wraps around: whatever passes debit or credit is an amount of at most 112 bits.
+            uint256 amount;
+            unchecked {
+                sum += position;
+                amount = uint256(position < 0 ? -position : position);
+            }
             if (position < 0) {
-                _debit(participants[i], uint256(-position));
-                emit Transfer(keys[i].keyOf(), msg.sender, uint256(-position));
+                _debit(party.identityOf(), amount);
+                emit Transfer(party.addressOf(), msg.sender, amount);
             } else if (position > 0) {
-                _credit(participants[i], uint256(position));
-                emit Transfer(msg.sender, keys[i].keyOf(), uint256(position));
+                _credit(party.identityOf(), amount);
+                emit Transfer(msg.sender, party.addressOf(), amount);
             } else {
-                _requireNotFrozen(_accounts[participants[i]].frozen, participants[i]);
+                _requireNotFrozen(party.identityOf());
             }
         }
         if (sum != 0) revert DepositTokenUnbalanced(address(this), sum);
@@ -292,7 +287,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     /// @inheritdoc ISettlementToken
     function hold(bytes11 payer, bytes11 payee, uint256 amount) external onlySettlement whenNotPaused {
-        _requireNotFrozen(_accounts[payee].frozen, payee);
+        _requireNotFrozen(payee);
         _hold(payer, amount);
     }
 
@@ -302,13 +297,10 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     }
 
     /// @inheritdoc ISettlementToken
-    function claimHold(bytes11 payer, address payerKey, bytes11 payee, address payeeKey, uint256 amount)
-        external
-        onlySettlement
-    {
-        _debitHeld(payer, amount);
-        _creditWhateverIsFrozen(payee, amount);
-        emit Transfer(payerKey, payeeKey, amount);
+    function claimHold(Party payer, Party payee, uint256 amount) external onlySettlement {
+        _debitHeld(payer.identityOf(), amount);
+        _creditEvenIfFrozen(payee.identityOf(), amount);
+        emit Transfer(payer.addressOf(), payee.addressOf(), amount);
     }
 
     // ----- VIEWS ------------------------------------------------------------------------------------------------
@@ -320,13 +312,13 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     /// @notice Balance of the participant whose key this is, held amount included; zero for any other address.
     function balanceOf(address key) external view returns (uint256) {
-        return _accounts[registry.participantOf(key)].balance;
+        return _accounts[registry.participantOf(key)].word.balanceOf();
     }
 
     /// @inheritdoc IDepositToken
     function accountOf(bytes11 participant) public view returns (uint256 balance, uint256 held, bool frozen) {
-        Account memory account = _accounts[participant];
-        return (account.balance, account.held, account.frozen);
+        AccountWord account = _accounts[participant].word;
+        return (account.balanceOf(), account.heldOf(), account.isFrozen());
     }
 
     /// @inheritdoc IDepositToken
@@ -389,54 +381,56 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
 
     function _debit(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        (uint112 balance, uint112 held, bool frozen) = (account.balance, account.held, account.frozen);
-        _requireNotFrozen(frozen, participant);
-        _requireAvailable(balance - held, participant, amount);
-        account.balance = balance - uint112(amount);
+        AccountWord word = account.word;
+        _requireSpendable(word, participant, amount);
+        account.word = word.takeBalance(amount);
     }
 
     function _credit(bytes11 participant, uint256 amount) private {
-        _requireNotFrozen(_accounts[participant].frozen, participant);
-        _creditWhateverIsFrozen(participant, amount);
+        Account storage account = _accounts[participant];
+        AccountWord word = account.word;
+        _requireNotFrozen(word, participant);
+        account.word = _credited(word, participant, amount);
     }
 
-    /// @dev Cannot truncate in a balanced movement, where the sum of balances is at most the supply; checked
-    /// nonetheless, because the credits of a net movement may come before the debit that refuses it.
-    function _creditWhateverIsFrozen(bytes11 participant, uint256 amount) private {
+    function _creditEvenIfFrozen(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        if (!account.open) _open(account, participant);
-        if (amount > type(uint112).max) revert DepositTokenAmountRefused(address(this), amount);
-        account.balance += uint112(amount);
+        account.word = _credited(account.word, participant, amount);
+    }
+
+    /// @dev An account is opened by its first credit. Then the register is asked: a fault in the settlement contract must
+    /// not pay somebody who was never admitted. That the result fits follows from the supply in a balanced movement; it
+    /// is checked because the credits of a net movement may come before the debit that refuses it.
+    function _credited(AccountWord word, bytes11 participant, uint256 amount) private view returns (AccountWord) {
+        if (!word.isOpen()) {
+            if (registry.currentKeyOf(participant) == address(0)) {
+                revert DepositTokenUnknownParticipant(address(this), participant);
+            }
+            word = word.withOpen();
+        }
+        if (amount > MAX_AMOUNT - word.balanceOf()) revert DepositTokenAmountRefused(address(this), amount);
+        return word.addBalance(amount);
     }
 
     function _hold(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        (uint112 balance, uint112 held, bool frozen) = (account.balance, account.held, account.frozen);
-        _requireNotFrozen(frozen, participant);
-        _requireAvailable(balance - held, participant, amount);
-        account.held = held + uint112(amount);
+        AccountWord word = account.word;
+        _requireSpendable(word, participant, amount);
+        account.word = word.addHeld(amount);
     }
 
     function _release(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        uint112 held = account.held;
-        _requireHeld(held, participant, amount);
-        account.held = held - uint112(amount);
+        AccountWord word = account.word;
+        _requireHeld(word, participant, amount);
+        account.word = word.takeHeld(amount);
     }
 
     function _debitHeld(bytes11 participant, uint256 amount) private {
         Account storage account = _accounts[participant];
-        (uint112 balance, uint112 held) = (account.balance, account.held);
-        _requireHeld(held, participant, amount);
-        (account.balance, account.held) = (balance - uint112(amount), held - uint112(amount));
-    }
-
-    /// @dev Asked once per account: a fault in the settlement contract must not pay somebody who was never admitted.
-    function _open(Account storage account, bytes11 participant) private {
-        if (registry.currentKeyOf(participant) == address(0)) {
-            revert DepositTokenUnknownParticipant(address(this), participant);
-        }
-        account.open = true;
+        AccountWord word = account.word;
+        _requireHeld(word, participant, amount);
+        account.word = word.takeHeldBalance(amount);
     }
 
     /// @dev The only way out of Requested, so that a request ends once.
@@ -465,19 +459,24 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
         if (registry.countryOf(participant) != country) revert DepositTokenNotDomestic(address(this), participant);
     }
 
-    function _requireNotFrozen(bool frozen, bytes11 participant) private view {
-        if (frozen) revert DepositTokenFrozen(address(this), participant);
+    function _requireNotFrozen(AccountWord account, bytes11 participant) private view {
+        if (account.isFrozen()) revert DepositTokenFrozen(address(this), participant);
     }
 
-    /// @dev Passing it means that the amount fits into 112 bits.
-    function _requireAvailable(uint256 available, bytes11 participant, uint256 amount) private view {
+    function _requireNotFrozen(bytes11 participant) private view {
+        _requireNotFrozen(_accounts[participant].word, participant);
+    }
+
+    function _requireSpendable(AccountWord account, bytes11 participant, uint256 amount) private view {
+        _requireNotFrozen(account, participant);
+        uint256 available = account.availableOf();
         if (available < amount) {
             revert DepositTokenInsufficientAvailable(address(this), participant, available, amount);
         }
     }
 
-    /// @dev Passing it means that the amount fits into 112 bits.
-    function _requireHeld(uint256 held, bytes11 participant, uint256 amount) private view {
+    function _requireHeld(AccountWord account, bytes11 participant, uint256 amount) private view {
+        uint256 held = account.heldOf();
         if (held < amount) revert DepositTokenInsufficientHeld(address(this), participant, held, amount);
     }
 }

@@ -16,6 +16,27 @@ function epochOf(SigningKey signingKey) pure returns (uint32) {
     return uint32(SigningKey.unwrap(signingKey) >> 160);
 }
 
+/// @notice Somebody money moves from or to: an identity and its current key, in one word. The identity moves the money,
+/// the key stands in the ERC-20 event.
+type Party is uint256;
+
+using {identityOf, addressOf} for Party global;
+
+/// @notice The party of this identity and key.
+function partyOf(bytes11 bic, SigningKey signingKey) pure returns (Party) {
+    return Party.wrap(uint256(bytes32(bic)) | uint160(SigningKey.unwrap(signingKey)));
+}
+
+/// @notice The identity: the highest 88 bits.
+function identityOf(Party party) pure returns (bytes11) {
+    return bytes11(bytes32(Party.unwrap(party)));
+}
+
+/// @notice The key: the lowest 160 bits.
+function addressOf(Party party) pure returns (address) {
+    return address(uint160(Party.unwrap(party)));
+}
+
 /// @title IParticipantRegistry
 /// @notice What the register of participants says, refuses and answers.
 interface IParticipantRegistry {
@@ -190,8 +211,12 @@ interface IParticipantRegistry {
     /// @dev Reverts with `ParticipantNotActive`, naming the first that is not.
     function activeKeys(bytes11[] calldata bics) external view returns (SigningKey[] memory keys);
 
-    /// @notice Current keys of participants whatever their status; zero for one never admitted.
-    function keysOf(bytes11[] calldata bics) external view returns (address[] memory keys);
+    /// @notice Keys and consent epochs of a leg's payer and payee, both of which must be active.
+    /// @dev Reverts with `ParticipantNotActive`, naming the first that is not.
+    function activePair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey);
+
+    /// @notice A leg's payer and payee with their current keys, whatever their status: nothing stops a claim.
+    function pairOf(bytes11 payer, bytes11 payee) external view returns (Party, Party);
 
     /// @notice Current key of one participant whatever its status; zero if it was never admitted.
     function currentKeyOf(bytes11 bic) external view returns (address);

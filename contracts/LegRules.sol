@@ -39,17 +39,34 @@ library LegRules {
     /// @notice The legs on the lead ledger have more than one payer.
     error SettlementLeadPayerRefused(uint256 legIndex);
 
-    /// @notice Refuses legs that are not in canonical form.
-    function requireCanonical(Leg[] calldata legs) internal pure {
-        if (legs.length == 0 || legs.length > MAX_LEGS) revert SettlementLegCountRefused(legs.length);
+    /// @notice Refuses legs that are not in canonical form. Returns which of them lie on this ledger: bit i for leg i.
+    function requireCanonical(Leg[] calldata legs) internal view returns (uint256 local) {
+        uint256 count = legs.length;
+        if (count == 0 || count > MAX_LEGS) revert SettlementLegCountRefused(count);
+        bytes11 previous = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            Leg calldata leg = legs[i];
+            (bytes11 payer, bytes11 payee) = (leg.payer, leg.payee);
+            if (payer == payee || leg.amount == 0) revert SettlementLegRefused(i);
+            // The payer decides the order in most obligations; only where it doesn't, the other fields are compared.
+            if (payer <= previous && i > 0 && !_precedes(legs[i - 1], leg)) revert SettlementLegOrderRefused(i);
+            previous = payer;
+            if (leg.chainId == block.chainid) local |= 1 << i;
+        }
+    }
+
+    /// @notice Refuses legs on any other ledger.
+    /// @param local As `requireCanonical` returned it.
+    function requireLocal(Leg[] calldata legs, uint256 local) internal pure {
+        if (local == (1 << legs.length) - 1) return;
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (legs[i].payer == legs[i].payee || legs[i].amount == 0) revert SettlementLegRefused(i);
-            if (i > 0 && !_precedes(legs[i - 1], legs[i])) revert SettlementLegOrderRefused(i);
+            if (local & (1 << i) == 0) revert SettlementLegElsewhere(i, legs[i].chainId);
         }
     }
 
     /// @notice Refuses terms under which these legs may not be locked now on this ledger.
-    function requireLockable(Leg[] calldata legs, LockTerms calldata terms) internal view {
+    /// @param local As `requireCanonical` returned it.
+    function requireLockable(Leg[] calldata legs, LockTerms calldata terms, uint256 local) internal view {
         uint256 earliest = block.timestamp + MIN_LOCK_WINDOW_S;
         uint256 latest = block.timestamp + MAX_LOCK_WINDOW_S;
         if (terms.timelock < earliest || terms.timelock > latest) {
@@ -59,16 +76,9 @@ library LegRules {
             if (terms.otherSettlement != address(0) || terms.otherTimelock != 0) {
                 revert SettlementOtherLedgerRefused(0);
             }
-            requireLocal(legs);
+            requireLocal(legs, local);
         } else {
             _requireTwoLedgers(legs, terms);
-        }
-    }
-
-    /// @notice Refuses legs on any other ledger.
-    function requireLocal(Leg[] calldata legs) internal view {
-        for (uint256 i = 0; i < legs.length; ++i) {
-            if (legs[i].chainId != block.chainid) revert SettlementLegElsewhere(i, legs[i].chainId);
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, Party, SigningKey, partyOf} from "./IParticipantRegistry.sol";
 
 /// @title ParticipantRegistry
 /// @notice Who is admitted to the corridor, by whom, under which key, and whose consents are still open.
@@ -223,11 +223,13 @@ contract ParticipantRegistry is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function keysOf(bytes11[] calldata bics) external view returns (address[] memory keys) {
-        keys = new address[](bics.length);
-        for (uint256 i = 0; i < bics.length; ++i) {
-            keys[i] = _identities[bics[i]].key;
-        }
+    function activePair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey) {
+        return (_activeKey(payer), _activeKey(payee));
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function pairOf(bytes11 payer, bytes11 payee) external view returns (Party, Party) {
+        return (_party(payer), _party(payee));
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -362,6 +364,10 @@ contract ParticipantRegistry is IParticipantRegistry {
             revert ParticipantNotActive(bic);
         }
         return SigningKey.wrap(uint256(record.epoch) << 160 | uint160(record.key));
+    }
+
+    function _party(bytes11 bic) private view returns (Party) {
+        return partyOf(bic, SigningKey.wrap(uint160(_identities[bic].key)));
     }
 
     function _activeParticipantOf(address key) private view returns (bytes11) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {IParticipantRegistry, SigningKey} from "./IParticipantRegistry.sol";
+import {IParticipantRegistry, Party, SigningKey, partyOf} from "./IParticipantRegistry.sol";
 import {IPvPSettlement} from "./IPvPSettlement.sol";
 import {ISettlementToken} from "./ISettlementToken.sol";
 import {LegEvidence} from "./LegEvidence.sol";
@@ -47,6 +46,11 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     /// @inheritdoc IPvPSettlement
     uint256 public constant SAFETY_MARGIN_S = LegRules.SAFETY_MARGIN_S;
 
+    /// @dev Half the order of secp256k1: the largest s of a signature that has no twin (EIP-2).
+    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+    /// @dev All bits of a compact signature's second word but the highest, which is the parity (ERC-2098).
+    uint256 private constant MAX_S_WORD = type(uint256).max >> 1;
+
     /// @inheritdoc IPvPSettlement
     IParticipantRegistry public immutable registry;
 
@@ -87,22 +91,19 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         Signature[] calldata payerSignatures
     ) external {
         _requireDeadline(deadline);
-        LegRules.requireCanonical(legs);
-        LegRules.requireLocal(legs);
+        LegRules.requireLocal(legs, LegRules.requireCanonical(legs));
         bytes32 id = TypedData.obligationId(instructionsHash, legs);
         ObligationRecord storage record = _obligations[id];
-        if (record.state != State.None && record.state != State.Refunded) {
-            revert SettlementObligationNotOpen(id, record.state);
-        }
-        SigningKey[] memory keys = registry.activeKeys(_parties(legs));
-        _requireGrossConsents(id, legs, deadline, keys, payerSignatures);
+        State state = record.state;
+        if (state != State.None && state != State.Refunded) revert SettlementObligationNotOpen(id, state);
+        Party[] memory parties = _requireGrossConsents(id, legs, deadline, payerSignatures);
         record.state = State.Settled;
         emit ObligationSettled(id);
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
-            ISettlementToken(leg.token).moveLeg(
-                leg.payer, keys[2 * i].keyOf(), leg.payee, keys[2 * i + 1].keyOf(), leg.amount
-            );
+            unchecked {
+                ISettlementToken(leg.token).moveLeg(parties[2 * i], parties[2 * i + 1], leg.amount);
+            }
         }
     }
 
@@ -117,13 +118,15 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         bytes32 taken = _batches[batch.proposer][batch.round];
         if (taken != 0) revert SettlementRoundTaken(batch.proposer, batch.round, taken);
         bytes32 id = TypedData.batchId(batch);
-        SigningKey[] memory keys = registry.activeKeys(batch.participants);
-        _requireSubmitter(batch.proposer, keys);
-        _requireBatchConsents(batch, id, keys, proposerSignature, signatures);
+        Party[] memory parties = _requireBatchConsents(batch, id, proposerSignature, signatures);
+        _requireSubmitter(batch.proposer, parties);
         _batches[batch.proposer][batch.round] = id;
         emit BatchSettled(id, batch.proposer, batch.round);
-        for (uint256 j = 0; j < batch.tokens.length; ++j) {
-            ISettlementToken(batch.tokens[j]).moveNet(batch.participants, keys, _column(batch, j));
+        address[] calldata tokens = batch.tokens;
+        int256[] calldata positions = batch.positions;
+        for (uint256 j = 0; j < tokens.length; ++j) {
+            address token = tokens[j];
+            ISettlementToken(token).moveNet(parties, _column(token, positions, parties.length, tokens.length, j));
         }
     }
 
@@ -139,16 +142,17 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         Signature calldata signature
     ) external {
         _requireDeadline(deadline);
-        LegRules.requireCanonical(legs);
-        LegRules.requireLockable(legs, terms);
+        uint256 local = LegRules.requireCanonical(legs);
+        LegRules.requireLockable(legs, terms, local);
         bytes32 id = TypedData.obligationId(instructionsHash, legs);
         bytes32 terms_ = TypedData.termsHash(terms);
-        uint16 mask = _payerMask(legs, payer);
+        uint16 mask = _payerMask(legs, payer, local);
         if (mask == 0) revert SettlementNoLegToLock(id, payer);
         _requireAttempt(id, terms.attempt, terms_, payer, mask);
-        _requireLockConsent(id, legs, terms_, payer, deadline, signature);
-        _obligations[id] =
-            ObligationRecord(State.Locked, terms.attempt, _obligations[id].lockedMask | mask, bytes25(terms_));
+        _requireLockConsent(id, legs, mask, terms_, payer, deadline, signature);
+        ObligationRecord storage record = _obligations[id];
+        (record.state, record.attempt, record.lockedMask, record.termsCommitment) =
+        (State.Locked, terms.attempt, record.lockedMask | mask, bytes25(terms_));
         for (uint256 i = 0; i < legs.length; ++i) {
             if (mask & (1 << i) == 0) continue;
             Leg calldata leg = legs[i];
@@ -170,11 +174,11 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         record.state = State.Claimed;
         record.lockedMask = 0;
         emit ObligationClaimed(id, terms.attempt, preimage);
-        address[] memory keys = registry.keysOf(_parties(legs));
         for (uint256 i = 0; i < legs.length; ++i) {
             if (required & (1 << i) == 0) continue;
             Leg calldata leg = legs[i];
-            ISettlementToken(leg.token).claimHold(leg.payer, keys[2 * i], leg.payee, keys[2 * i + 1], leg.amount);
+            (Party payer, Party payee) = registry.pairOf(leg.payer, leg.payee);
+            ISettlementToken(leg.token).claimHold(payer, payee, leg.amount);
         }
     }
 
@@ -220,82 +224,104 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         }
     }
 
-    /// @dev Legs ascend by payer, so each payer's legs stand together and its first leg asks for its signature.
-    function _requireGrossConsents(
-        bytes32 id,
-        Leg[] calldata legs,
-        uint64 deadline,
-        SigningKey[] memory keys,
-        Signature[] calldata signatures
-    ) private view {
+    /// @dev Both parties of every leg must be active; each payer consents. Legs ascend by payer, so that a payer's legs
+    /// stand together and its first leg asks for its signature. Returns payer and payee of each leg, one after the other.
+    function _requireGrossConsents(bytes32 id, Leg[] calldata legs, uint64 deadline, Signature[] calldata signatures)
+        private
+        view
+        returns (Party[] memory parties)
+    {
         bytes32 domain = _domainSeparatorV4();
+        parties = new Party[](2 * legs.length);
+        (bytes11 previous, bytes11 previousPayee) = (0, 0);
+        (SigningKey payerKey, SigningKey payeeKey) = (SigningKey.wrap(0), SigningKey.wrap(0));
         uint256 used = 0;
         for (uint256 i = 0; i < legs.length; ++i) {
-            bytes11 payer = legs[i].payer;
-            if (i > 0 && payer == legs[i - 1].payer) continue;
+            (bytes11 payer, bytes11 payee) = (legs[i].payer, legs[i].payee);
+            // The second leg of a PvP has the parties of the first, the other way round.
+            bool returning = payer == previousPayee && payee == previous;
+            (payerKey, payeeKey) = returning ? (payeeKey, payerKey) : registry.activePair(payer, payee);
+            previousPayee = payee;
+            unchecked {
+                parties[2 * i] = partyOf(payer, payerKey);
+                parties[2 * i + 1] = partyOf(payee, payeeKey);
+            }
+            if (payer == previous) continue;
+            previous = payer;
             if (used == signatures.length) revert SettlementSignatureCountRefused(signatures.length, used + 1);
-            bytes32 digest =
-                MessageHashUtils.toTypedDataHash(domain, TypedData.grossConsent(payer, keys[2 * i].epochOf(), deadline, id));
-            _requireConsent(payer, keys[2 * i].keyOf(), digest, signatures[used++]);
+            bytes32 structHash = TypedData.grossConsent(payer, payerKey.epochOf(), deadline, id);
+            _requireConsent(payer, payerKey, MessageHashUtils.toTypedDataHash(domain, structHash), signatures[used++]);
         }
         if (used != signatures.length) revert SettlementSignatureCountRefused(signatures.length, used);
     }
 
+    /// @dev Participants ascend strictly; every one must be active and consents to the batch, and so does the proposer.
     function _requireBatchConsents(
         Batch calldata batch,
         bytes32 id,
-        SigningKey[] memory keys,
         Signature calldata proposerSignature,
         Signature[] calldata signatures
-    ) private view {
-        if (signatures.length != keys.length) {
-            revert SettlementSignatureCountRefused(signatures.length, keys.length);
-        }
+    ) private view returns (Party[] memory parties) {
+        bytes11[] calldata participants = batch.participants;
+        SigningKey[] memory keys = registry.activeKeys(participants);
+        uint256 entries = participants.length;
+        if (signatures.length != entries) revert SettlementSignatureCountRefused(signatures.length, entries);
         bytes32 domain = _domainSeparatorV4();
         bytes32 proposal = MessageHashUtils.toTypedDataHash(domain, TypedData.batchProposal(id));
         if (!_hasConsent(batch.proposer, proposal, proposerSignature)) {
             revert SettlementProposalMissing(batch.proposer, proposal);
         }
-        for (uint256 i = 0; i < keys.length; ++i) {
-            bytes11 participant = batch.participants[i];
-            bytes32 digest = MessageHashUtils.toTypedDataHash(domain, TypedData.netConsent(participant, keys[i].epochOf(), id));
-            _requireConsent(participant, keys[i].keyOf(), digest, signatures[i]);
+        parties = new Party[](entries);
+        bytes11 previous = 0;
+        for (uint256 i = 0; i < entries; ++i) {
+            (bytes11 participant, SigningKey key) = (participants[i], keys[i]);
+            if (participant <= previous) revert SettlementParticipantOrderRefused(participant);
+            previous = participant;
+            bytes32 structHash = TypedData.netConsent(participant, key.epochOf(), id);
+            _requireConsent(participant, key, MessageHashUtils.toTypedDataHash(domain, structHash), signatures[i]);
+            parties[i] = partyOf(participant, key);
         }
     }
 
-    /// @dev Payer and local payees must be active; the payer consents.
+    /// @dev Payer and payees of the legs to be locked must be active; the payer consents.
     function _requireLockConsent(
         bytes32 id,
         Leg[] calldata legs,
+        uint16 mask,
         bytes32 terms,
         bytes11 payer,
         uint64 deadline,
         Signature calldata signature
     ) private view {
-        bytes11[] memory parties = new bytes11[](legs.length + 1);
-        parties[0] = payer;
+        SigningKey key;
         for (uint256 i = 0; i < legs.length; ++i) {
-            bool locking = legs[i].payer == payer && legs[i].chainId == block.chainid;
-            parties[i + 1] = locking ? legs[i].payee : payer;
+            if (mask & (1 << i) != 0) (key,) = registry.activePair(payer, legs[i].payee);
         }
-        SigningKey[] memory keys = registry.activeKeys(parties);
-        bytes32 digest = _hashTypedDataV4(TypedData.lockConsent(payer, keys[0].epochOf(), deadline, id, terms));
-        _requireConsent(payer, keys[0].keyOf(), digest, signature);
+        // The usual case needs no digest: a bank locks its own legs.
+        if (msg.sender == key.keyOf() && _isEmpty(signature)) return;
+        bytes32 digest = _hashTypedDataV4(TypedData.lockConsent(payer, key.epochOf(), deadline, id, terms));
+        _requireConsent(payer, key, digest, signature);
     }
 
-    function _requireConsent(bytes11 participant, address key, bytes32 digest, Signature calldata signature)
+    function _requireConsent(bytes11 participant, SigningKey key, bytes32 digest, Signature calldata signature)
         private
         view
     {
-        if (!_hasConsent(key, digest, signature)) revert SettlementConsentMissing(participant, digest);
+        if (!_hasConsent(key.keyOf(), digest, signature)) revert SettlementConsentMissing(participant, digest);
     }
 
     function _hasConsent(address key, bytes32 digest, Signature calldata signature) private view returns (bool) {
         if (key == address(0)) return false;
-        if (signature.r == 0 && signature.vs == 0) return msg.sender == key || approved[key][digest];
-        // tryRecover refuses a high s, and answers zero for whatever is no signature; a key is never zero.
-        (address signer,,) = ECDSA.tryRecover(digest, signature.r, signature.vs);
-        return signer == key;
+        if (_isEmpty(signature)) return msg.sender == key || approved[key][digest];
+        // A high s would make a second signature of every signature. Whatever is no signature recovers to zero, and a
+        // key is never zero.
+        uint256 s = uint256(signature.vs) & MAX_S_WORD;
+        if (s > HALF_ORDER) return false;
+        return ecrecover(digest, uint8(27 + (uint256(signature.vs) >> 255)), signature.r, bytes32(s)) == key;
+    }
+
+    function _isEmpty(Signature calldata signature) private pure returns (bool) {
+        return signature.r | signature.vs == 0;
     }
 
     // ----- FORM OF A BATCH --------------------------------------------------------------------------------------
@@ -307,33 +333,41 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         if (!inBounds || batch.entryRoots.length != entries || batch.positions.length != entries * tokens) {
             revert SettlementBatchShapeRefused(entries, tokens, batch.entryRoots.length, batch.positions.length);
         }
-        for (uint256 i = 1; i < entries; ++i) {
-            bytes11 participant = batch.participants[i];
-            if (participant <= batch.participants[i - 1]) revert SettlementParticipantOrderRefused(participant);
-        }
+        address[] calldata list = batch.tokens;
+        address previous = list[0];
         for (uint256 j = 1; j < tokens; ++j) {
-            if (batch.tokens[j] <= batch.tokens[j - 1]) revert SettlementTokenOrderRefused(batch.tokens[j]);
+            address token = list[j];
+            if (token <= previous) revert SettlementTokenOrderRefused(token);
+            previous = token;
         }
     }
 
-    function _requireSubmitter(address proposer, SigningKey[] memory keys) private view {
+    function _requireSubmitter(address proposer, Party[] memory parties) private view {
         if (msg.sender == proposer) return;
-        for (uint256 i = 0; i < keys.length; ++i) {
-            if (msg.sender == keys[i].keyOf()) return;
+        for (uint256 i = 0; i < parties.length; ++i) {
+            if (msg.sender == parties[i].addressOf()) return;
         }
         revert SettlementSubmitterRefused(msg.sender);
     }
 
-    /// @dev The positions of all participants in one token, which must sum to zero.
-    function _column(Batch calldata batch, uint256 j) private pure returns (int256[] memory column) {
-        uint256 width = batch.tokens.length;
-        column = new int256[](batch.participants.length);
+    /// @dev The positions of all participants in token number j, which must sum to zero.
+    function _column(address token, int256[] calldata positions, uint256 entries, uint256 tokens, uint256 j)
+        private
+        pure
+        returns (int256[] memory column)
+    {
+        column = new int256[](entries);
         int256 sum = 0;
-        for (uint256 i = 0; i < column.length; ++i) {
-            column[i] = batch.positions[i * width + j];
-            sum += column[i];
+        for (uint256 i = 0; i < entries; ++i) {
+            int256 position = positions[j];
+            column[i] = position;
+            sum += position;
+            // The number of positions is entries times tokens, so that this stays close to it.
+            unchecked {
+                j += tokens;
+            }
         }
-        if (sum != 0) revert SettlementUnbalanced(batch.tokens[j], sum);
+        if (sum != 0) revert SettlementUnbalanced(token, sum);
     }
 
     function _entryRoot(Batch calldata batch, bytes11 participant) private pure returns (bytes32) {
@@ -377,18 +411,9 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     }
 
     /// @dev One bit per leg that this payer has on this ledger.
-    function _payerMask(Leg[] calldata legs, bytes11 payer) private view returns (uint16 mask) {
+    function _payerMask(Leg[] calldata legs, bytes11 payer, uint256 local) private pure returns (uint16 mask) {
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (legs[i].chainId == block.chainid && legs[i].payer == payer) mask |= uint16(1 << i);
-        }
-    }
-
-    /// @dev Payer and payee of each leg, one after the other.
-    function _parties(Leg[] calldata legs) private pure returns (bytes11[] memory parties) {
-        parties = new bytes11[](2 * legs.length);
-        for (uint256 i = 0; i < legs.length; ++i) {
-            parties[2 * i] = legs[i].payer;
-            parties[2 * i + 1] = legs[i].payee;
+            if (legs[i].payer == payer) mask |= uint16(local & (1 << i));
         }
     }
 }

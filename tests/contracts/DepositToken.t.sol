@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IDepositToken} from "../../contracts/IDepositToken.sol";
-import {IParticipantRegistry, SigningKey} from "../../contracts/IParticipantRegistry.sol";
+import {IParticipantRegistry, Party} from "../../contracts/IParticipantRegistry.sol";
 import {CorridorTest} from "./CorridorTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -275,11 +275,11 @@ contract DepositTokenTest is CorridorTest {
     function test_only_the_settlement_contract_moves_holds_releases_and_claims() public {
         address[4] memory callers = [HKD_ISSUER, operator, hongKongBank.key, STRANGER];
         bytes[5] memory calls = [
-            abi.encodeCall(hkd.moveLeg, (hongKongBank.bic, hongKongBank.key, thaiBank.bic, thaiBank.key, 1)),
-            abi.encodeCall(hkd.moveNet, (new bytes11[](0), new SigningKey[](0), new int256[](0))),
+            abi.encodeCall(hkd.moveLeg, (_party(hongKongBank), _party(thaiBank), 1)),
+            abi.encodeCall(hkd.moveNet, (new Party[](0), new int256[](0))),
             abi.encodeCall(hkd.hold, (hongKongBank.bic, thaiBank.bic, 1)),
             abi.encodeCall(hkd.release, (hongKongBank.bic, 0)),
-            abi.encodeCall(hkd.claimHold, (hongKongBank.bic, hongKongBank.key, thaiBank.bic, thaiBank.key, 0))
+            abi.encodeCall(hkd.claimHold, (_party(hongKongBank), _party(thaiBank), 0))
         ];
         for (uint256 i = 0; i < callers.length; ++i) {
             for (uint256 j = 0; j < calls.length; ++j) {
@@ -294,19 +294,52 @@ contract DepositTokenTest is CorridorTest {
     }
 
     function test_the_token_itself_refuses_positions_that_do_not_balance() public {
-        bytes11[] memory participants = new bytes11[](1);
-        SigningKey[] memory keys = new SigningKey[](1);
+        Party[] memory parties = new Party[](1);
         int256[] memory positions = new int256[](1);
-        (participants[0], keys[0], positions[0]) = (hongKongBank.bic, SigningKey.wrap(uint160(hongKongBank.key)), 1);
+        (parties[0], positions[0]) = (_party(hongKongBank), 1);
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenUnbalanced.selector, hkd, 1));
         vm.prank(address(settlement));
-        hkd.moveNet(participants, keys, positions);
+        hkd.moveNet(parties, positions);
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenLengthMismatch.selector, hkd));
         vm.prank(address(settlement));
-        hkd.moveNet(participants, keys, new int256[](2));
-        vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenLengthMismatch.selector, hkd));
+        hkd.moveNet(parties, new int256[](2));
+    }
+
+    function test_even_the_settlement_contract_cannot_pay_somebody_who_was_never_admitted() public {
+        Bank memory unlisted = Bank("HKBZHKHHXXX", 0, STRANGER);
+        bytes memory refusal =
+            abi.encodeWithSelector(IDepositToken.DepositTokenUnknownParticipant.selector, hkd, unlisted.bic);
+        vm.expectRevert(refusal);
         vm.prank(address(settlement));
-        hkd.moveNet(participants, new SigningKey[](0), positions);
+        hkd.moveLeg(_party(hongKongBank), _party(unlisted), 1);
+        Party[] memory parties = new Party[](2);
+        int256[] memory positions = new int256[](2);
+        (parties[0], positions[0]) = (_party(hongKongBank), -1);
+        (parties[1], positions[1]) = (_party(unlisted), 1);
+        vm.expectRevert(refusal);
+        vm.prank(address(settlement));
+        hkd.moveNet(parties, positions);
+    }
+
+    function test_no_position_however_large_wraps_around() public {
+        Party[] memory parties = new Party[](1);
+        int256[] memory positions = new int256[](1);
+        (parties[0], positions[0]) = (_party(hongKongBank), type(int256).min);
+        vm.expectRevert(_insufficient(hkd, hongKongBank, OPENING, 1 << 255));
+        vm.prank(address(settlement));
+        hkd.moveNet(parties, positions);
+        positions[0] = type(int256).max;
+        vm.expectRevert(
+            abi.encodeWithSelector(IDepositToken.DepositTokenAmountRefused.selector, hkd, uint256(type(int256).max))
+        );
+        vm.prank(address(settlement));
+        hkd.moveNet(parties, positions);
+        positions[0] = int256(uint256(type(uint112).max) - OPENING + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDepositToken.DepositTokenAmountRefused.selector, hkd, uint256(positions[0]))
+        );
+        vm.prank(address(settlement));
+        hkd.moveNet(parties, positions);
     }
 
     function test_no_more_is_released_or_claimed_than_is_held() public {
@@ -317,7 +350,7 @@ contract DepositTokenTest is CorridorTest {
         hkd.release(hongKongBank.bic, 1);
         vm.expectRevert(refusal);
         vm.prank(address(settlement));
-        hkd.claimHold(hongKongBank.bic, hongKongBank.key, thaiBank.bic, thaiBank.key, 1);
+        hkd.claimHold(_party(hongKongBank), _party(thaiBank), 1);
     }
 
     // ----- DESCRIPTION AND DEPLOYMENT ---------------------------------------------------------------------------
@@ -353,6 +386,10 @@ contract DepositTokenTest is CorridorTest {
             deployed := create(0, add(creation, 0x20), mload(creation))
         }
         return deployed != address(0);
+    }
+
+    function _party(Bank memory bank) private pure returns (Party) {
+        return Party.wrap(uint256(bytes32(bank.bic)) | uint160(bank.key));
     }
 
     function _permitDigest(uint256 deadline) private view returns (bytes32) {

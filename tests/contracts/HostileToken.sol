@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {SigningKey} from "../../contracts/IParticipantRegistry.sol";
+import {Party} from "../../contracts/IParticipantRegistry.sol";
 import {ISettlementToken} from "../../contracts/ISettlementToken.sol";
 
 /// @notice A token that calls back whatever it was told to, whenever it is called.
@@ -16,11 +16,11 @@ contract HostileToken is ISettlementToken {
         (_target, _call, fired) = (target, call_, false);
     }
 
-    function moveLeg(bytes11, address, bytes11, address, uint256) external {
+    function moveLeg(Party, Party, uint256) external {
         _fire();
     }
 
-    function moveNet(bytes11[] calldata, SigningKey[] calldata, int256[] calldata) external {
+    function moveNet(Party[] calldata, int256[] calldata) external {
         _fire();
     }
 
@@ -32,7 +32,7 @@ contract HostileToken is ISettlementToken {
         _fire();
     }
 
-    function claimHold(bytes11, address, bytes11, address, uint256) external {
+    function claimHold(Party, Party, uint256) external {
         _fire();
     }
 

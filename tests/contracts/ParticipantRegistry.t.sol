@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IParticipantRegistry, SigningKey} from "../../contracts/IParticipantRegistry.sol";
+import {IParticipantRegistry, Party, SigningKey} from "../../contracts/IParticipantRegistry.sol";
 import {CorridorTest} from "./CorridorTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -147,7 +147,7 @@ contract ParticipantRegistryTest is CorridorTest {
         vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, thaiBank.key));
         registry.activeParticipantOf(thaiBank.key);
         vm.assertEq(bytes32(registry.participantOf(thaiBank.key)), bytes32(thaiBank.bic), "still its key");
-        vm.assertEq(registry.keysOf(_list(thaiBank.bic))[0], thaiBank.key, "still its key");
+        vm.assertEq(registry.currentKeyOf(thaiBank.bic), thaiBank.key, "still its key");
     }
 
     // ----- REVOKE -----------------------------------------------------------------------------------------------
@@ -201,6 +201,30 @@ contract ParticipantRegistryTest is CorridorTest {
         asked[1] = NEW_BIC;
         vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantNotActive.selector, NEW_BIC));
         registry.activeKeys(asked);
+    }
+
+    function test_a_pair_of_identities_is_answered_with_keys_and_epochs_or_whatever_the_status() public {
+        (SigningKey payerKey, SigningKey payeeKey) = registry.activePair(hongKongBank.bic, thaiBank.bic);
+        vm.assertEq(payerKey.keyOf(), hongKongBank.key, "payer");
+        vm.assertEq(payeeKey.keyOf(), thaiBank.key, "payee");
+        _suspend(thaiBank);
+        vm.expectRevert(_notActive(thaiBank));
+        registry.activePair(hongKongBank.bic, thaiBank.bic);
+        (Party payer, Party payee) = registry.pairOf(hongKongBank.bic, thaiBank.bic);
+        vm.assertEq(bytes32(payer.identityOf()), bytes32(hongKongBank.bic), "payer's identity");
+        vm.assertEq(payee.addressOf(), thaiBank.key, "payee's key");
+    }
+
+    function test_records_are_read_in_pages() public {
+        vm.assertEq(registry.participants(0, 500).length, 4, "all");
+        IParticipantRegistry.Participant[] memory page = registry.participants(1, 2);
+        vm.assertEq(page.length, 2, "a page");
+        vm.assertEq(bytes32(page[0].bic), bytes32(secondHongKongBank.bic), "in the order of admission");
+        vm.assertEq(registry.participants(3, 2).length, 1, "the last");
+        vm.assertEq(registry.participants(4, 2).length, 0, "beyond the last");
+        vm.assertEq(registry.participants(type(uint256).max, 2).length, 0, "far beyond");
+        vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantPageRefused.selector, 501));
+        registry.participants(0, 501);
     }
 
     function test_a_pair_is_answered_only_if_both_are_active() public {

@@ -74,4 +74,34 @@ contract ApproveTest is CorridorTest {
         settlement.settleBatch(batch, _none(), new Signature[](2));
         _assertPvpDone();
     }
+
+    function test_an_approval_taken_back_counts_no_more() public {
+        Leg[] memory legs = _pvp();
+        bytes32 digest = _grossDigest(hongKongBank, legs, DEADLINE_S);
+        vm.prank(hongKongBank.key);
+        settlement.approve(digest);
+        vm.expectEmit();
+        emit IPvPSettlement.ConsentUnapproved(hongKongBank.key, digest);
+        vm.prank(hongKongBank.key);
+        settlement.unapprove(digest);
+        vm.assertFalse(settlement.approved(hongKongBank.key, digest), "approved");
+        Signature[] memory signatures = new Signature[](2);
+        signatures[1] = _signGross(thaiBank, legs, DEADLINE_S);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPvPSettlement.SettlementConsentMissing.selector, hongKongBank.bic, digest)
+        );
+        settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
+    }
+
+    function test_only_an_approval_of_ones_own_is_taken_back() public {
+        bytes32 digest = keccak256("a digest");
+        vm.prank(hongKongBank.key);
+        settlement.approve(digest);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPvPSettlement.SettlementConsentNotApproved.selector, thaiBank.key, digest)
+        );
+        vm.prank(thaiBank.key);
+        settlement.unapprove(digest);
+        vm.assertTrue(settlement.approved(hongKongBank.key, digest), "still approved");
+    }
 }
