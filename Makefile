@@ -10,7 +10,7 @@ export SOLCX_BINARY_PATH := $(CURDIR)/node_modules/.solcx
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format contracts bench lock clean
+.PHONY: help demo test lint format contracts bench bench-gas lock clean
 
 help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ contracts: $(VENV)/.dev $(NODE_TOOLS) ## Compile the contracts into corridor/art
 
 bench: $(VENV)/.dev $(NODE_TOOLS) ## Measure: liquidity, intake of 10,000 payments, gas
 	@$(BIN)/python -m tools.bench
+
+bench-gas: $(VENV)/.dev $(NODE_TOOLS) ## Measure what the contracts cost; rewrites docs/gas-snapshot.txt
+	@$(BIN)/python -m tools.bench_gas
 
 lock: ## Make the locked requirements anew from pyproject.toml (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -225,7 +225,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     }
 
     /// @dev Both parties of every leg must be active; each payer consents. Legs ascend by payer, so that a payer's legs
-    /// stand together and its first leg asks for its signature. Returns payer and payee of each leg, one after the other.
+    /// stand together and its first leg asks for its signature (nobody has the identity zero). Returns payer and payee of each leg, one after the other.
     function _requireGrossConsents(bytes32 id, Leg[] calldata legs, uint64 deadline, Signature[] calldata signatures)
         private
         view

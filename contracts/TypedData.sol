@@ -109,7 +109,7 @@ library TypedData {
     }
 
     /// @notice The batch id: hashStruct(Batch).
-    /// @dev The caller has read every token and participant, so that none has bits beyond its type.
+    /// @dev Settling reads every token and participant, so that no batch with bits beyond a field's type ever settles.
     function batchId(Batch calldata batch) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(

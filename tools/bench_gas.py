@@ -272,11 +272,15 @@ def measure_all(bench: Bench) -> list[Measurement]:
     gross = "readable prototype 83.5k, leanest 80.3k, floor 74k"
     found.append(twice("two-leg PvP, gross", measure_gross, gross, 80_000))
     sample = "sample 584k, prototype 180k"
-    found.append(twice("hashlock PvP, one ledger: two own locks, one claim", measure_hashlock, sample, 180_000, signed=False))
+    found.append(
+        twice("hashlock PvP, one ledger: two own locks, one claim", measure_hashlock, sample, 180_000, signed=False)
+    )
     found.append(twice("  the same, locks sent by another with signatures", measure_hashlock, signed=True))
     reference = "sample 292k, prototype 114k"
     how = {"signed": False, "two_ledgers": True}
-    found.append(twice("hashlock leg on one of two ledgers: own lock, claim", measure_hashlock, reference, 115_000, **how))
+    found.append(
+        twice("hashlock leg on one of two ledgers: own lock, claim", measure_hashlock, reference, 115_000, **how)
+    )
     large = measure_batch(bench, BATCH_BANKS, 1)
     per = 2 * BATCH_BANKS
     name = f"net position in a batch of {BATCH_BANKS} banks x 2 currencies"

@@ -23,6 +23,7 @@ from corridor.ledger.deployment import (
     GasNotFree,
     Jurisdiction,
     Plan,
+    contract_address,
     deploy,
     fund_if_needed,
     load_deployment,
@@ -30,7 +31,7 @@ from corridor.ledger.deployment import (
 )
 from corridor.ledger.embedded import open_embedded
 from corridor.ledger.errors import ContractReverted, LedgerUnreachable
-from corridor.ledger.sender import FileStore, send_once, why_reverted
+from corridor.ledger.sender import FileStore, Intent, send_once, why_reverted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_S = 1_790_000_000
@@ -289,6 +290,57 @@ def test_the_register_is_read_in_words(world):
     assert (refused.value.error, refused.value.arguments["participant"]) == ("ParticipantNotActive", FX_BANK)
     unknown = contracts.participant(world.ledger, registry, "NOBANKHHXXX")
     assert unknown.status is contracts.ParticipantStatus.NONE
+
+
+def test_keys_rotate_a_bank_is_stopped_for_a_day_and_a_document_is_anchored_once(world):
+    ledger, registry = world.ledger, world.deployment.registry
+    new_key = address_of("the bank's next key")
+    world.succeed(TH_BANK, contracts.propose_key(registry, new_key))
+    assert contracts.key_change(ledger, registry, TH_BANK) == contracts.KeyChange(new_key, "", 0)
+    world.succeed("thb_issuer", contracts.confirm_key(registry, TH_BANK, new_key))
+    assert contracts.active_keys(ledger, registry, [TH_BANK]) == [(new_key, 1)]
+
+    lost, named = HK_BANK, address_of("a key for a bank that lost its own")
+    world.succeed("hkd_issuer", contracts.propose_recovery(registry, lost, named))
+    receipt = world.succeed("operator", contracts.confirm_recovery(registry, lost, named))
+    [confirmed] = contracts.occurrences(receipt.logs)
+    change = contracts.key_change(ledger, registry, lost)
+    assert change == contracts.KeyChange("", named, confirmed.values["executableAt"])
+    early = world.refusal("operator", contracts.execute_recovery(registry, lost))
+    assert early.error == "ParticipantRecoveryTooEarly"
+    world.succeed(lost, contracts.object_to_recovery(registry))
+    world.succeed("hkd_issuer", contracts.propose_recovery(registry, lost, named))
+    world.succeed("operator", contracts.withdraw_recovery(registry, lost))
+
+    world.succeed("operator", contracts.suspend_for_a_day(registry, FX_BANK))
+    record = contracts.participant(ledger, registry, FX_BANK)
+    assert (record.status, record.emergency_used) == (contracts.ParticipantStatus.SUSPENDED, True)
+
+    data = contract(contracts.EVIDENCE).creation_code(registry)
+    intent = Intent("test:evidence", None, data, 2_000_000)
+    send_once(ledger, world.store, key_of("deployer"), intent, now_s=world.now_s, sleep=lambda _: time.sleep(0.05))
+    signed = world.store.find(intent.purpose)
+    evidence, document = contract_address(signed.sender, signed.nonce), b"\x05" * 32
+    assert contracts.evidence_of(ledger, evidence, document) is None
+    world.succeed(HK_BANK, contracts.anchor_evidence(evidence, document, "CINV"))
+    found = contracts.evidence_of(ledger, evidence, document)
+    assert (found.participant, found.document_type) == (HK_BANK, "CINV")
+    again = world.refusal(HK_BANK, contracts.anchor_evidence(evidence, document, "CINV"))
+    assert (again.error, again.arguments["participant"]) == ("EvidenceDuplicate", HK_BANK)
+
+
+def test_a_redemption_request_is_refused_or_withdrawn(world):
+    token = world.token("THB")
+    for amount in (100, 200):
+        world.succeed(TH_BANK, contracts.request_redemption(token, amount))
+    world.succeed("thb_issuer", contracts.refuse_redemption(token, 1))
+    early = world.refusal(TH_BANK, contracts.withdraw_redemption(token, 2))
+    assert early.error == "DepositTokenRedemptionTooEarly"
+    world.pass_time(86_400)
+    world.succeed(TH_BANK, contracts.withdraw_redemption(token, 2))
+    states = [request.state for request in contracts.redemption_requests(world.ledger, token)]
+    assert states == [contracts.RedemptionState.REFUSED, contracts.RedemptionState.WITHDRAWN]
+    assert world.accounts()[TH_BANK, "THB"][1] == 0
 
 
 def test_deploying_again_from_the_same_store_deploys_nothing(world, tmp_path):
