@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, delete, select, update
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from corridor.consent_rules import Books, Instructed, LiveConsent
 from corridor.errors import CorridorError
 from corridor.store.database import chunks, insert_new, select_in
-from corridor.store.tables import consent_obligations, consents, instructed, submitted
+from corridor.store.tables import consent_obligations, consents, credited, instructed, submitted
 
 
 class UnknownPayment(CorridorError):
@@ -98,10 +98,30 @@ class SqlBooks:
         self._connection.execute(update(instructed).where(instructed.c.uetr == uetr).values(state=state))
 
     def end(self, uetrs: Iterable[str], state: str) -> None:
-        """End own instructions as ``cancelled`` or ``refused``; what is discharged stays so."""
-        for uetr in uetrs:
-            ended = update(instructed).where(instructed.c.uetr == uetr, instructed.c.state != "discharged")
+        """End own open or held instructions as ``cancelled`` or ``refused``; what has ended stays as it ended.
+
+        Nothing that the operator says may reopen a payment: :class:`UnknownPayment` for any other state.
+        """
+        if state not in ("cancelled", "refused"):
+            raise UnknownPayment(f"no payment ends as {state}", next_step="Ask the operator what it means")
+        for chunk in chunks(uetrs):
+            ended = update(instructed).where(instructed.c.uetr.in_(chunk), instructed.c.state.in_(("open", "held")))
             self._connection.execute(ended.values(state=state))
+
+    # -- payments received ----------------------------------------------------------------------------------------
+
+    def record_credits(self, payments: Sequence[tuple[str, str]], message: str) -> str | None:
+        """Record that ``message`` brings these payments (payer, UETR); return the UETR of one brought before."""
+        listed = [uetr for _, uetr in payments]
+        found = select_in(self._connection, select(credited), credited.c.uetr, listed)
+        brought = {(row["payer"], row["uetr"]) for row in found}
+        for payment in payments:
+            if payment in brought:
+                return payment[1]
+            brought.add(payment)
+        rows = [{"payer": payer, "uetr": uetr, "message": message} for payer, uetr in payments]
+        self._connection.execute(credited.insert(), rows)
+        return None
 
     # -- consents -------------------------------------------------------------------------------------------------
 

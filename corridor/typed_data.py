@@ -61,12 +61,16 @@ def word(value: int) -> bytes:
 
 
 def bic_word(bic: str) -> bytes:
-    """A BIC11 as ``bytes11`` in a word."""
+    """A BIC11 as ``bytes11`` in a word. ValueError for one that another BIC would be the same word as."""
+    if len(bic) > 11 or "\0" in bic:
+        raise ValueError(f"{bic!r} is no BIC of eleven characters")
     return bic.encode("ascii").ljust(32, b"\0")
 
 
 def address_word(address: str) -> bytes:
-    """An address in a word."""
+    """An address in a word. ValueError for more than twenty bytes."""
+    if len(address) > 42:
+        raise ValueError(f"{address!r} is no address")
     return bytes.fromhex(address[2:]).rjust(32, b"\0")
 
 
