@@ -1,4 +1,4 @@
-"""A corridor of two Hong Kong and two Thai banks, set up once and copied for each test; its clock stands until moved."""
+"""A corridor of two Hong Kong and two Thai banks, set up once, copied for each test; its clock stands until moved."""
 
 from __future__ import annotations
 
