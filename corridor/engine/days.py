@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from corridor.calendars import cutoff_at_s, is_business_day, next_business_day, opening_at_s
 from corridor.engine import confirm, life
 from corridor.engine.desk import Desk, set_setting, setting
 from corridor.engine.life import State
 from corridor.errors import CorridorError
+from corridor.iso20022 import TransactionStatus
 from corridor.store.tables import payments
 
 
@@ -54,20 +55,32 @@ def close_day(desk: Desk) -> int:
         if setting(connection, "day", "closed") != "open":
             raise DayError("no business day is open", next_step="Open one: corridor open-day")
         day = setting(connection, "business_date", "")
-        left = select(payments.c.uetr, payments.c.state).where(payments.c.state.in_((State.UNMATCHED, State.QUEUED)))
-        states = {row["uetr"]: row["state"] for row in connection.execute(left).mappings()}
-        for state, why in (
-            (State.UNMATCHED, "unmatched at cut-off"),
-            (State.QUEUED, "not settled at cut-off for want of liquidity"),
-        ):
-            uetrs = [uetr for uetr, found in states.items() if found == state]
-            if uetrs:
-                life.move(connection, desk.now_s(), uetrs, State.EXPIRED, reason_code="TM01", reason=why)
-                confirm.report_status(connection, desk, uetrs, "RJCT", why, code="TM01")
+        left = select(payments).where(payments.c.state.in_((State.UNMATCHED, State.QUEUED)))
+        rows = list(connection.execute(left).mappings())
+        # Told first, as the reason for which each still waited is what its bank wants to know.
+        confirm.report_each(connection, desk, [row["uetr"] for row in rows], _at_cut_off, ends=True)
+        by_reason: dict[str, list[str]] = {}
+        for row in rows:
+            by_reason.setdefault(_ended(row), []).append(row["uetr"])
+        for why, uetrs in by_reason.items():
+            life.move(connection, desk.now_s(), uetrs, State.EXPIRED, reason_code="TM01", reason=why)
         set_setting(connection, "day", "closed")
         life.record(connection, desk.now_s(), "day closed", detail=day)
     confirm.deliver(desk)
-    return len(states)
+    return len(rows)
+
+
+def _ended(row: RowMapping) -> str:
+    """Why a payment ends with the day, in few words: many payments share them."""
+    if row["held"]:
+        return "held by its bank at cut-off"
+    return "unmatched at cut-off" if row["state"] == State.UNMATCHED else "not settled at cut-off"
+
+
+def _at_cut_off(row: RowMapping) -> TransactionStatus:
+    """What its bank is told: also what the payment waited for."""
+    text = _ended(row) if row["held"] or not row["reason"] else f"{_ended(row)}: {row['reason']}"
+    return TransactionStatus("RJCT", **confirm.required(row), code="TM01", text=text)
 
 
 def open_currencies(connection: Connection, desk: Desk) -> frozenset[str]:
