@@ -214,12 +214,15 @@ class BankAgent:
             stored = select(mailbox.c.body).where(mailbox.c.message == delivery.name)
             body = connection.execute(stored).scalar()
             if body is None:
+                books = SqlBooks(connection)
+                # Also with what tells a payer that it has paid: it may be a while until its next consent.
+                self._settle_books(books)
                 if delivery.is_forward:
-                    self._check_forward(SqlBooks(connection), delivery)
+                    self._check_forward(books, delivery)
                 elif definition_of_message(delivery.body) not in ANSWERS:
                     raise DeliveryRefused(f"{delivery.name} is no answer: {', '.join(sorted(ANSWERS))}")
                 for state, uetrs in delivery.ended.items():
-                    SqlBooks(connection).end(uetrs, state)
+                    books.end(uetrs, state)
                 row = {"message": delivery.name, "body": delivery.body}
                 connection.execute(mailbox.insert().values(row))
             elif body != delivery.body:
@@ -269,7 +272,6 @@ class BankAgent:
 
     def _check_forward(self, books: SqlBooks, delivery: Delivery) -> None:
         """Every payment in the message is one that an obligation discharged for good brings, and brought once."""
-        self._settle_books(books)
         for owed in delivery.obligations:
             credit_rules.check_written(delivery.name, owed)
         known = self._known(books, delivery.obligations)

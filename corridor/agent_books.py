@@ -13,6 +13,16 @@ from corridor.errors import CorridorError
 from corridor.store.database import chunks, insert_new, select_in
 from corridor.store.tables import consent_obligations, consents, credited, instructed, submitted
 
+# A consent but for its evidence, which may be megabytes.
+_LIVE_COLUMNS = (
+    consents.c.digest,
+    consents.c.kind,
+    consents.c.subject,
+    consents.c.proposer,
+    consents.c.round,
+    consents.c.debits,
+)
+
 
 class UnknownPayment(CorridorError):
     """A UETR that this bank never instructed, or whose state does not allow what is asked."""
@@ -69,27 +79,35 @@ class SqlBooks:
         """Return what the books say of these obligations and instructions."""
         identifiers, listed = [identifier.hex() for identifier in obligation_ids], list(uetrs)
         own = select_in(self._connection, select(instructed), instructed.c.uetr, listed)
-        ties = select(consent_obligations.c.obligation, consents).join(consents)
-        tied = list(select_in(self._connection, ties, consent_obligations.c.obligation, [*identifiers, *listed]))
+        # Without the evidence, which holds the whole list: thousands of obligations are tied to one consent.
+        everything = self._connection.execute(select(*_LIVE_COLUMNS).where(consents.c.state == "live")).mappings()
+        all_live = {row["digest"]: _live(row) for row in everything}
+        ties = select(consent_obligations.c.obligation, consents.c.digest, consents.c.state).join(consents)
         live: dict[str, tuple[LiveConsent, ...]] = {}
-        for row in tied:
+        discharged = set()
+        for row in select_in(self._connection, ties, consent_obligations.c.obligation, [*identifiers, *listed]):
             if row["state"] == "live":
-                live[row["obligation"]] = (*live.get(row["obligation"], ()), _live(row))
-        discharged = {row["obligation"] for row in tied if row["state"] == "discharged"}
-        everything = self._connection.execute(select(consents).where(consents.c.state == "live")).mappings()
+                live[row["obligation"]] = (*live.get(row["obligation"], ()), all_live[row["digest"]])
+            elif row["state"] == "discharged":
+                discharged.add(row["obligation"])
         return Books(
             {row["uetr"]: Instructed(**{**row, "content_hash": bytes.fromhex(row["content_hash"])}) for row in own},
             live,
-            tuple(_live(row) for row in everything),
+            tuple(all_live.values()),
             frozenset(bytes.fromhex(one) for one in discharged.intersection(identifiers)),
         )
 
     def set_state(self, uetr: str, state: str) -> None:
-        """Hold, release or cancel; refused for what is unknown, cancelled, discharged or in a live consent."""
+        """Hold, release or cancel; refused for what is unknown, cancelled, discharged or in a live consent.
+
+        What is in that state already stays: the bank asks again when it does not know whether the operator heard.
+        """
         books = self.snapshot([], [uetr])
         own = books.instructed.get(uetr)
         if own is None:
             raise UnknownPayment(f"this bank instructed no payment {uetr}", next_step="Check the UETR and the bank")
+        if own.state == state:
+            return
         if own.state in ("cancelled", "discharged", "refused"):
             raise UnknownPayment(f"payment {uetr} is {own.state}", next_step="Nothing more can be changed")
         if uetr in books.live:
@@ -144,7 +162,9 @@ class SqlBooks:
 
     def live_consents(self) -> list[Consent]:
         """Every consent that could still take effect, as recorded."""
-        rows = self._connection.execute(select(consents).where(consents.c.state == "live")).mappings()
+        rows = self._connection.execute(
+            select(*_LIVE_COLUMNS, consents.c.deadline_s).where(consents.c.state == "live")
+        ).mappings()
         return [
             Consent(
                 row["kind"],
