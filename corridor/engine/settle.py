@@ -53,17 +53,23 @@ class FinalityTimeout(CorridorError):
 
 @dataclass(slots=True)
 class Outcome:
-    """What an attempt came to: obligations settled; obligations and banks to leave out of this cycle, with why."""
+    """What an attempt came to: obligations settled; obligations and banks to leave out of this cycle, with why.
+
+    ``objections``: banks that objected to single obligations.
+    """
 
     settled: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     banks_out: dict[str, str] = field(default_factory=dict)
+    objections: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, bank: str, reason: CorridorError, objected: Iterable[str]) -> None:
         """Leave out what was objected to, or the bank as a whole."""
         named = list(objected)
         self.left_out.update(dict.fromkeys(named, str(reason)))
-        if not named:
+        if named:
+            self.objections[bank] = str(reason)
+        else:
             self.banks_out[bank] = str(reason)
 
 
