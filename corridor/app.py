@@ -29,7 +29,7 @@ from corridor.calendars import is_business_day, next_business_day, opening_at_s
 from corridor.config import Config, parse_config
 from corridor.consent_rules import Place
 from corridor.engine import days
-from corridor.engine.desk import Desk, set_setting, setting
+from corridor.engine.desk import Desk, setting
 from corridor.engine.operator import Operator
 from corridor.errors import CorridorError
 from corridor.ledger.adapter import Ledger, Receipt, connect
@@ -113,15 +113,25 @@ class Corridor:
 
     def open_day(self, day: date | None) -> date:
         """Open a business day; a business clock then starts at the latest opening of that day."""
-        opened = days.open_day(self.desk, day)
-        if self.config.clock == "business":
-            open_ones = [
-                one.calendar for one in self.config.currencies.values() if is_business_day(opened, one.calendar)
-            ]
-            self._clock_offset_s = opening_at_s(opened, *open_ones) - self._world.system_now_s()
-            with self._database.begin() as connection:
-                set_setting(connection, "clock_offset_s", str(self._clock_offset_s))
+        opened = days.open_day(self.desk, day, self._clock_offset_on)
+        with self._database.begin() as connection:
+            self._clock_offset_s = int(setting(connection, "clock_offset_s", "0"))
         return opened
+
+    def open_first_day(self, day: date) -> None:
+        """Open the first business day, unless a day was ever opened: what ends a set-up, also an interrupted one."""
+        with self._database.begin() as connection:
+            was_opened = setting(connection, "business_date", "") != ""
+        if not was_opened:
+            self.open_day(day)
+
+    def _clock_offset_on(self, day: date) -> int | None:
+        """How far the business clock is ahead of the computer's when ``day`` opens now; None for a system clock."""
+        if self.config.clock != "business":
+            return None
+        calendars = [one.calendar for one in self.config.currencies.values()]
+        opening = opening_at_s(day, *(one for one in calendars if is_business_day(day, one)))
+        return opening - self._world.system_now_s()
 
     def send_as_bank(self, bic: str, purpose: str, call: Call) -> Receipt:
         """Send a bank's own transaction, under its own key, once for ``purpose``; return its receipt."""
@@ -227,3 +237,9 @@ def write_out(outbox: Path, name: str, body: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(target)
+    # The name as well: the operator is told next that the message arrived, and never sends it again.
+    directory = os.open(outbox, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -24,6 +24,7 @@ KEYSTORE = "keystore.json"
 PASSPHRASE = "passphrase"  # noqa: S105 - a file name
 # The "light" cost of Web3 Secret Storage: a tenth of a second, for a passphrase of 32 random bytes.
 _SCRYPT_N = 4096
+_OWNER_ONLY = 0o600
 
 
 class KeyUnusable(CorridorError):
@@ -45,12 +46,10 @@ def make_key(directory: Path, secret: bytes | None = None) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         passphrase = directory / PASSPHRASE
         if "CORRIDOR_PASSPHRASE" not in os.environ and not passphrase.exists():
-            write_durably(passphrase, secrets.token_urlsafe(32))
-            passphrase.chmod(0o600)
+            write_durably(passphrase, secrets.token_urlsafe(32), mode=_OWNER_ONLY)
         key = secret or secrets.token_bytes(32)
         stored = Account.encrypt(key, _passphrase(directory), kdf="scrypt", iterations=_SCRYPT_N)
-        write_durably(path, json.dumps(stored))
-        path.chmod(0o600)
+        write_durably(path, json.dumps(stored), mode=_OWNER_ONLY)
     return address(directory)
 
 

@@ -53,11 +53,12 @@ def set_up(
     Raises:
         ConfigError, LedgerError: as they say; call again when the cause is gone.
     """
-    config = parse_config(config_text)
+    given = parse_config(config_text)
     root.mkdir(parents=True, exist_ok=True)
     lock = app.lock_directory(root)
     try:
-        about = _about(root, config, config_text, url, day, world)
+        about = _about(root, given, config_text, url, day, world)
+        config = parse_config((root / "corridor.toml").read_text())
         if not about["ready"]:
             _make_keys(root, config, seed)
             progress("keys are made")
@@ -66,16 +67,15 @@ def set_up(
     finally:
         os.close(lock)
     first = date.fromisoformat(str(about["day"]))
-    if not about["ready"]:
-        with app.open_corridor(root, world) as corridor:
-            corridor.open_day(first)
+    with app.open_corridor(root, world) as corridor:
+        corridor.open_first_day(first)
     return first
 
 
 def _about(
     root: Path, config: Config, config_text: str, url: str | None, day: date | None, world: World
 ) -> dict[str, object]:
-    """What the set-up decided when it was first called; an interrupted one keeps to it."""
+    """What the set-up decided when it was first called; an interrupted one keeps to it, and to its configuration."""
     path = root / "ledger.json"
     if path.exists():
         found: dict[str, object] = json.loads(path.read_text())

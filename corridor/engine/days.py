@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from sqlalchemy import Connection, RowMapping, select
 
 from corridor.calendars import cutoff_at_s, is_business_day, next_business_day, opening_at_s
-from corridor.engine import confirm, life
+from corridor.engine import confirm, life, settle
 from corridor.engine.desk import Desk, set_setting, setting
 from corridor.engine.life import State
 from corridor.errors import CorridorError
@@ -22,8 +23,11 @@ class DayError(CorridorError):
     exit_code = 3
 
 
-def open_day(desk: Desk, day: date | None) -> date:
+def open_day(desk: Desk, day: date | None, clock_offset_s: Callable[[date], int | None] = lambda _: None) -> date:
     """Open ``day``, or the next business day of any currency; return it.
+
+    ``clock_offset_s`` says by how much the corridor's clock is ahead of the computer's on that day, None where it
+    isn't changed. The offset is stored with the day: a day with the clock of another one could be past its cut-off.
 
     Raises:
         DayError: a day is open, ``day`` is no business day of any currency, or lies before the last one.
@@ -41,6 +45,9 @@ def open_day(desk: Desk, day: date | None) -> date:
             raise DayError(f"{chosen} is not after the last business date {last}", next_step="Name a later date")
         set_setting(connection, "business_date", chosen.isoformat())
         set_setting(connection, "day", "open")
+        offset_s = clock_offset_s(chosen)
+        if offset_s is not None:
+            set_setting(connection, "clock_offset_s", str(offset_s))
         life.record(connection, desk.now_s(), "day opened", detail=chosen.isoformat())
     return chosen
 
@@ -48,9 +55,12 @@ def open_day(desk: Desk, day: date | None) -> date:
 def close_day(desk: Desk) -> int:
     """Close the open day: what has not settled ends with TM01; return how many payments that were.
 
+    What an interruption left on its way is finished or undone first: it must not wait for the next day unseen.
+
     Raises:
         DayError: no day is open.
     """
+    settle.recover(desk)
     with desk.database.begin() as connection:
         if setting(connection, "day", "closed") != "open":
             raise DayError("no business day is open", next_step="Open one: corridor open-day")
