@@ -61,11 +61,18 @@ class Bench:
         self.corridor: Corridor = self._open()
 
     def _open(self) -> Corridor:
+        self._is_open = True
         return open_corridor(self.root, World(self.clock, lambda _: None))
+
+    def close(self) -> None:
+        """Stop the operator and all agents, if they run."""
+        if self._is_open:
+            self.corridor.close()
+        self._is_open = False
 
     def reopen(self) -> None:
         """Stop and start the operator and all agents."""
-        self.corridor.close()
+        self.close()
         self.corridor = self._open()
 
     @property
@@ -185,7 +192,7 @@ def open_bench(data_dir):
 
     yield opens
     for bench in opened:
-        bench.corridor.close()
+        bench.close()
 
 
 @pytest.fixture
