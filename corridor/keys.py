@@ -18,6 +18,7 @@ from eth_account import Account
 
 from corridor.errors import CorridorError
 from corridor.ledger.sender import write_durably
+from corridor.model import is_address
 from corridor.typed_data import address_of
 
 KEYSTORE = "keystore.json"
@@ -71,7 +72,7 @@ def address_of_secret(secret: bytes) -> str:
 def _decrypt(directory: Path) -> bytes:
     try:
         return bytes(Account.decrypt(_read(directory), _passphrase(directory)))
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise KeyUnusable(
             f"the passphrase does not open {directory / KEYSTORE}",
             next_step=f"Put the right one into {directory / PASSPHRASE} or CORRIDOR_PASSPHRASE",
@@ -81,7 +82,9 @@ def _decrypt(directory: Path) -> bytes:
 def _read(directory: Path) -> dict[str, object]:
     try:
         stored: dict[str, object] = json.loads((directory / KEYSTORE).read_text())
-    except (OSError, ValueError) as error:
+        if not is_address("0x" + str(stored["address"]).removeprefix("0x")):
+            raise ValueError("the address is none")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeyUnusable(
             f"there is no readable keystore at {directory / KEYSTORE}", next_step="Restore it from a backup"
         ) from error
