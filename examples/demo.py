@@ -112,11 +112,20 @@ def _submit(corridor: Corridor, *names: str) -> list[str]:
 
 
 def _opening(corridor: Corridor, story: Story) -> None:
-    held = [f"{bank.name} {_money(code, minor)}" for bank in corridor.config.participants.values()
-            for code, minor in bank.opening_minor.items()]  # fmt: skip
-    story.step("Two central banks issue deposit tokens on one ledger to the banks they admitted:")
-    story.tell("; ".join(held[:2]) + ";")
-    story.tell("; ".join(held[2:]) + ".")
+    story.step("Two central banks issue deposit tokens on one ledger to the banks that they admitted:")
+    held = (
+        f"{bank.name} {code} {millions(code, minor)}"
+        for bank in corridor.config.participants.values()
+        for code, minor in bank.opening_minor.items()
+    )
+    story.tell("; ".join(held) + " million.")
+
+
+def _in_words(corridor: Corridor, text: str) -> str:
+    """``text`` with the banks' names in place of their BICs."""
+    for bic, name in _names(corridor).items():
+        text = text.replace(bic, name)
+    return text
 
 
 def _pvp(corridor: Corridor, story: Story) -> None:
@@ -124,8 +133,7 @@ def _pvp(corridor: Corridor, story: Story) -> None:
     report = run_cycle(corridor.desk)
     story.step("Hong Kong bank A sells HKD 10,000,000.00 to Thai bank A for THB 45,000,000.00: two pacs.009 files.")
     story.tell(f"Matched, signed by both, settled in {len(report.gross)} transaction: both currencies or neither.")
-    owed = [identifier for identifier in report.gross]
-    story.tell(f"Confirmed: pacs.002 ACSC, camt.054 and the counterparty's pacs.009 (obligation {owed[0][:16]}).")
+    story.tell("Each gets pacs.002 ACSC, camt.054 and the counterparty's pacs.009.")
 
 
 def _waiting(corridor: Corridor, story: Story) -> None:
@@ -133,7 +141,7 @@ def _waiting(corridor: Corridor, story: Story) -> None:
     run_cycle(corridor.desk)
     [waiting] = views.queue(corridor.desk)
     story.step(f"Hong Kong bank B pays Thai bank B {waiting['currency']} 15,000,000.00. It waits:")
-    story.tell(f"{waiting['reason']}.")
+    story.tell(f"{_in_words(corridor, waiting['reason'])}.")
     _submit(corridor, "04-bulk-payments.xml")
     report = run_cycle(corridor.desk)
     story.step("Thai bank A sends one bulk file with three customers' payments in HKD; HKD 4,000,000.00 is for bank B.")
@@ -192,7 +200,7 @@ def _lie(corridor: Corridor, story: Story) -> None:
         genuine = connection.execute(select(payments).where(payments.c.payer == HK_A).limit(1)).mappings().one()
         forged = dict(genuine) | {
             "seq": None,
-            "uetr": "00000000-0000-4000-8000-000000000001",
+            "uetr": "5f1d3c60-9a2e-4b7c-8d11-6e0f4a7b9c21",
             "payee": HK_B,
             "amount_minor": parse_amount("HKD", "1000000.00"),
             "trade_reference": None,
@@ -205,7 +213,7 @@ def _lie(corridor: Corridor, story: Story) -> None:
     report = run_cycle(corridor.desk)
     story.step("A lie: somebody puts a payment of HKD 1,000,000.00 by Hong Kong bank A into the operator's store.")
     [why] = _left_out(report)
-    story.tell(f"{why}. Nothing moved.")
+    story.tell(f"{_in_words(corridor, why)}. Nothing moved.")
     with corridor.desk.database.begin() as connection:
         life.move(connection, corridor.now_s(), [forged["uetr"]], life.State.CANCELLED, reason="forged")
 
