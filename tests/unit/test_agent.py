@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from corridor import typed_data
+from corridor.agent import amendment_digest
 from corridor.agent_books import UnknownPayment
 from corridor.merkle import BoundLeg, LegForest
 from corridor.model import Leg, Obligation, obligation
+from corridor.ports import Amendment
 from corridor.store.tables import consents, submitted
 from tests.actors import (
     CHAIN_ID,
@@ -366,3 +368,12 @@ def test_a_trade_cannot_be_half_signed_by_instructing_it_as_a_plain_payment(hk_b
     raw = own.raw.replace(b"/PVP/THB450.00", b"/PVP/HKD450.00")
     hk_bank_a.agent.submit(raw, hk_bank_a.operator)
     assert hk_bank_a.state_of(own) is None
+
+
+def test_no_file_that_a_bank_sends_reads_as_a_change_it_never_asked_for(hk_bank_a, paid):
+    """The operator keeps the signature over a file; it must not be one over a cancellation."""
+    wish = Amendment(HK_BANK_A, paid.uetr, "cancel")
+    text = json.dumps([wish.uetr, wish.verb, wish.priority]).encode()
+    hk_bank_a.agent.submit(text, hk_bank_a.operator)
+    signature = hk_bank_a.operator.submissions[-1].signature
+    assert typed_data.signer_of(amendment_digest(DOMAIN, wish), signature) != address_of(HK_BANK_A)

@@ -6,7 +6,7 @@ import pytest
 
 from corridor.merkle import ProofError, pair_leaf, proves
 from corridor.proposals import bound_legs, plan_batch
-from corridor.typed_data import obligation_id
+from corridor.typed_data import address_word, bic_word, obligation_id
 from tests.actors import (
     HK_BANK_A,
     HK_BANK_B,
@@ -90,3 +90,22 @@ def test_legs_are_bound_with_their_place():
 def test_an_obligation_stands_in_a_batch_once():
     with pytest.raises(ProofError, match="stands twice"):
         planned(BACK, BACK)
+
+
+def test_a_proof_of_other_than_32_byte_words_proves_nothing():
+    plan = planned(TRADE, FOREIGN)
+    (proof, *_) = plan.leg_proofs(obligation_id(TRADE))
+    for sibling in (proof.leg_proof[0] + b"\0", proof.leg_proof[0][:-1], b""):
+        with pytest.raises(ProofError, match="not under its pair root"):
+            replace(proof, leg_proof=(sibling,)).check(plan.batch)
+
+
+@pytest.mark.parametrize("alias", [HK_BANK_A + "\0", HK_BANK_A + "X"])
+def test_no_other_name_hashes_like_a_bic(alias):
+    with pytest.raises(ValueError, match="no BIC"):
+        bic_word(alias)
+
+
+def test_no_longer_text_hashes_like_an_address():
+    with pytest.raises(ValueError, match="no address"):
+        address_word("0x" + "00" * 12 + HKD[2:])
