@@ -22,11 +22,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from corridor import keys
 from corridor.agent import Bank, BankAgent
 from corridor.calendars import is_business_day, next_business_day, opening_at_s
-from corridor.config import Config, parse_config
+from corridor.config import Config, ConfigError, parse_config
 from corridor.consent_rules import Place
 from corridor.engine import days
 from corridor.engine.desk import Desk, setting
@@ -74,17 +75,21 @@ class Corridor:
         self.root = root
         self._world = world
         self._lock = lock
-        self.config: Config = parse_config((root / "corridor.toml").read_text())
+        self.config: Config = read_config(root)
         self._database = open_database(
             os.environ.get("CORRIDOR_DATABASE_URL") or sqlite_url(root / "operator" / "operator.db"), "operator"
         )
         with self._database.begin() as connection:
             self._clock_offset_s = int(setting(connection, "clock_offset_s", "0"))
-        about = json.loads((root / "ledger.json").read_text())
+        about = read_about(root)
         self.url: str | None = about["url"]
         self.ledger = self._open_ledger(about)
-        self.deployment: Deployment = load_deployment(root / "deployment.json", self.ledger)
-        self.desk = self._desk()
+        try:
+            self.deployment: Deployment = load_deployment(root / "deployment.json", self.ledger)
+            self.desk = self._desk()
+        except BaseException:
+            self.ledger.close()
+            raise
         self.operator = Operator(self.desk)
 
     def __enter__(self) -> Corridor:
@@ -198,8 +203,7 @@ def open_corridor(root: Path, world: World | None = None) -> Corridor:
         InUse: another process has it open.
         ConfigError, LedgerError: as they say.
     """
-    about = root / "ledger.json"
-    if not about.exists() or not json.loads(about.read_text())["ready"]:
+    if not (root / "ledger.json").exists() or not read_about(root)["ready"]:
         raise NotSetUp(f"there is no corridor in {root}", next_step=f"Set one up: corridor init --data-dir {root}")
     lock = lock_directory(root)
     try:
@@ -207,6 +211,27 @@ def open_corridor(root: Path, world: World | None = None) -> Corridor:
     except BaseException:
         os.close(lock)
         raise
+
+
+def read_about(root: Path) -> dict[str, Any]:
+    """What ``ledger.json`` says: ``url``, ``genesis_at_s``, ``day``, and whether the set-up is ``ready``."""
+    path = root / "ledger.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {name: about[name] for name in ("url", "genesis_at_s", "day", "ready")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotSetUp(
+            f"{path} is damaged ({error!r})", next_step="Restore it from a backup: it names the ledger, no secrets"
+        ) from error
+
+
+def read_config(root: Path) -> Config:
+    """The configuration in ``root``; :class:`ConfigError` names what is wrong with it."""
+    path = root / "corridor.toml"
+    try:
+        return parse_config(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}", next_step="Save it as UTF-8") from error
 
 
 def lock_directory(root: Path) -> int:

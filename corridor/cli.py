@@ -52,6 +52,13 @@ def _open(data_dir: Path, verbose: bool) -> AbstractContextManager[Any]:
     return open_corridor(data_dir)
 
 
+class SenderUnknown(CorridorError):
+    """A file that doesn't say, or not of a participant, which bank sends it."""
+
+    code = "SENDER_UNKNOWN"
+    exit_code = 2
+
+
 class _Corridor(click.Group):
     """Turns an expected error into one clear line and its exit code."""
 
@@ -61,6 +68,11 @@ class _Corridor(click.Group):
         except CorridorError as error:
             click.echo(f"corridor: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"corridor: can't use {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
 
 
 @click.group(cls=_Corridor, epilog=(__doc__ or "").split("\n\n")[1])
@@ -96,7 +108,7 @@ def init(
     from corridor.setup import set_up
 
     logs.configure(verbose=verbose)
-    text = config.read_text() if config else default_text()
+    text = _text(config) if config else default_text()
     first = set_up(
         data_dir,
         text,
@@ -173,7 +185,7 @@ def _sender(raw: bytes, named: str | None, config: Any) -> str:
     for candidate in candidates:
         if bic11(candidate) in config.participants:
             return bic11(candidate)
-    raise CorridorError(
+    raise SenderUnknown(
         f"no participant of this corridor is the sender (named: {', '.join(dict.fromkeys(candidates)) or 'none'})",
         next_step="Name the sending bank with --bank BIC",
     )
@@ -352,6 +364,13 @@ def cancel(uetr: str, data_dir: Path, as_json: bool, verbose: bool) -> None:
 def priority(uetr: str, level: str, data_dir: Path, as_json: bool, verbose: bool) -> None:
     """Change the priority of a waiting payment in its bank's queue."""
     _amend("priority", uetr, 1 if level.upper() == "HIGH" else 2, data_dir, as_json, verbose)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{path} is not UTF-8 text") from error
 
 
 def _date(text: str | None) -> date | None:

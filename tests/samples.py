@@ -14,6 +14,8 @@ HK_A, HK_B, TH_A, TH_B = "HKBAHKHHXXX", "HKBBHKHHXXX", "THBATHBKXXX", "THBBTHBKX
 BANKS = (HK_A, HK_B, TH_A, TH_B)
 OPERATOR = "CORRHKHHXXX"
 DAY = "2026-11-23"
+# What the computer's clock says in tests, in seconds: some days before.
+START_S = 1_795_000_000
 
 
 class Pen:

@@ -18,9 +18,7 @@ from corridor.errors import CorridorError
 from corridor.ledger.sender import FileStore, send_once
 from corridor.ports import Amendment, Answer
 from corridor.setup import set_up
-from tests.samples import BANKS, DAY, Entry, Pen, Told, entries, told
-
-START_S = 1_795_000_000
+from tests.samples import BANKS, DAY, START_S, Entry, Pen, Told, entries, told
 
 
 class Clock:
