@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from corridor import logs
 from corridor.app import Corridor, World, open_corridor
+from corridor.bilateral import agreed_obligation, lead_terms
 from corridor.config import default_text
 from corridor.engine import life, views
 from corridor.engine.cycle import CycleReport, run_cycle
@@ -227,16 +228,11 @@ def _left_out(report: CycleReport) -> set[str]:
 
 def _trade(corridor: Corridor, *names: str) -> Obligation:
     """Each bank records its own file in its own books; together the two make the obligation. No operator is asked."""
-    instructions, legs = [], []
-    for name in names:
-        raw = (MESSAGES / name).read_bytes()
-        [transfer] = read_message(raw, operator_bic=corridor.config.operator_bic).transactions
-        corridor.agents[transfer.payer_bic].record(raw)
-        amount_minor = parse_amount(transfer.currency, transfer.amount_text)
-        token = corridor.deployment.tokens[transfer.currency]
-        instructions.append(Instruction(transfer.payer_bic, transfer.uetr or "", transfer.content_hash))
-        legs.append(Leg(transfer.payer_bic, transfer.payee_bic, corridor.ledger.chain_id, token, amount_minor))
-    return obligation(instructions, legs)
+    operator_bic, deployed = corridor.config.operator_bic, corridor.deployment
+    files = [(MESSAGES / name).read_bytes() for name in names]
+    for raw in files:
+        corridor.agents[read_message(raw, operator_bic=operator_bic).transactions[0].payer_bic].record(raw)
+    return agreed_obligation(files, chain_id=deployed.chain_id, tokens=deployed.tokens, operator_bic=operator_bic)
 
 
 def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
@@ -244,15 +240,16 @@ def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
     assert receipt.status == 1, f"{purpose} took no effect"
 
 
-def _terms(corridor: Corridor, preimage: bytes) -> LockTerms:
-    timelock_s = corridor.desk.ledger_time_s() + TIMELOCK_S
-    return LockTerms(1, hashlib.sha256(preimage).digest(), timelock_s)
+def _terms(corridor: Corridor, owed: Obligation, preimage: bytes) -> LockTerms:
+    deployed = corridor.deployment
+    [record] = contracts.obligation_records(corridor.ledger, deployed.settlement, [obligation_id(owed)])
+    return lead_terms(preimage, record, now_s=corridor.desk.ledger_time_s(), window_s=TIMELOCK_S)
 
 
 def _bilateral_locked(corridor: Corridor, story: Story) -> tuple[Obligation, LockTerms, bytes]:
     owed = _trade(corridor, "10-bilateral-hong-kong-bank-a.xml", "11-bilateral-thai-bank-b.xml")
     preimage = hashlib.sha256(f"{SEED}: preimage 1".encode()).digest()
-    terms = _terms(corridor, preimage)
+    terms = _terms(corridor, owed, preimage)
     for bank in (HK_A, TH_B):
         _send(corridor, bank, f"lock:{obligation_id(owed).hex()}:1", corridor.agents[bank].lock(owed, terms))
     story.step(
@@ -272,7 +269,7 @@ def _bilateral_refunded(corridor: Corridor, story: Story, clock: Clock) -> None:
     owed = _trade(corridor, "12-bilateral-refunded-hong-kong-bank-a.xml", "13-bilateral-refunded-thai-bank-b.xml")
     identifier = obligation_id(owed).hex()
     preimage = hashlib.sha256(f"{SEED}: preimage 2".encode()).digest()
-    terms = _terms(corridor, preimage)
+    terms = _terms(corridor, owed, preimage)
     _send(corridor, HK_A, f"lock:{identifier}:1", corridor.agents[HK_A].lock(owed, terms))
     held = next(one for one in _accounts(corridor) if one["participant"] == HK_A and one["currency"] == "HKD")
     clock.seconds += TIMELOCK_S + 60
