@@ -193,6 +193,12 @@ def open_bench(data_dir):
         bench.close()
 
 
+@pytest.fixture(scope="session")
+def open_on():
+    """Open a corridor in a directory of one's own, and close it oneself."""
+    return Bench
+
+
 @pytest.fixture
 def bench(open_bench):
     return open_bench()
