@@ -333,3 +333,9 @@ def test_a_leg_in_an_obligation_of_others_is_no_credit(th_bank_a, credit):
     owed = obligation([credit.instruction], [Leg(HK_BANK_A, TH_BANK_B, CHAIN_ID, HKD, 100_00)])
     th_bank_a.ledger.settles(owed)
     refused(th_bank_a, forwarded(credit, obligations=[owed]), "not what was discharged")
+
+
+def test_another_banks_credit_is_not_handed_to_this_one(th_bank_a):
+    others = payment(HK_BANK_A, TH_BANK_B)
+    th_bank_a.ledger.settles(obligation_of(others))
+    refused(th_bank_a, forwarded(others), "not what was discharged")
