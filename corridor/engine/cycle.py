@@ -96,12 +96,14 @@ def _open_today(waiting: Waiting, open_currencies: frozenset[str]) -> Waiting:
 def _nudge(desk: Desk) -> None:
     """Let an idle ledger make a block when a failed settlement's deadline has passed by the clock: banks release what
     they consented to only when a final block shows it."""
-    failed = select(settlements.c.deadline_s).where(settlements.c.state == "void")
-    with desk.database.begin() as connection:
-        deadlines = connection.execute(failed.order_by(settlements.c.deadline_s.desc()).limit(1)).scalars().all()
     head_s, now_s = desk.ledger.final_head().timestamp_s, desk.ledger_now_s()
-    if any(head_s < deadline_s <= now_s for deadline_s in deadlines):
-        settle.make_block(desk, f"nudge:{deadlines[0]}")
+    passed = select(settlements.c.deadline_s).where(
+        settlements.c.state == "void", settlements.c.deadline_s > head_s, settlements.c.deadline_s <= now_s
+    )
+    with desk.database.begin() as connection:
+        deadline_s = connection.execute(passed.order_by(settlements.c.deadline_s.desc()).limit(1)).scalar()
+    if deadline_s is not None:
+        settle.make_block(desk, f"nudge:{deadline_s}")
 
 
 def _tell_waiting(desk: Desk, report: CycleReport, unmatched: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from corridor import typed_data, wire
+from corridor.agent_books import UnknownPayment
 from corridor.engine import queueing, views
 from corridor.ledger import contracts
 from corridor.model import Instruction, Leg, obligation
@@ -157,6 +158,29 @@ def test_the_counterparties_of_a_sleeping_bank_are_told_once(bench):
     bench.wake(TH_A)
     bench.cycle()
     assert bench.statuses(HK_A, one) == ["ACTC", "PDNG", "ACSP", "ACSC"]
+
+
+def test_a_consent_whose_deadline_passed_keeps_no_bank_from_cancelling_although_others_fail_later(bench):
+    trades = {}
+    hkd, thb = ("HKD", "10.00"), ("THB", "45.00")
+    for seller, buyer in ((HK_A, TH_A), (HK_B, TH_B)):
+        trades[seller], trades[buyer] = bench.pen.uetr(), bench.pen.uetr()
+    bench.put_to_sleep(TH_A)
+    bench.put_to_sleep(TH_B)
+    bench.pay(HK_A, "pacs.009", trade_side(HK_A, TH_A, hkd, thb, trades[HK_A]))
+    bench.pay(TH_A, "pacs.009", trade_side(TH_A, HK_A, thb, hkd, trades[TH_A]))
+    bench.cycle()
+    bench.amend(TH_A, trades[TH_A], "cancel")
+    with pytest.raises(UnknownPayment, match="may still take effect"):
+        bench.amend(HK_A, trades[HK_A], "cancel")
+    bench.clock.now_s += 200
+    bench.pay(HK_B, "pacs.009", trade_side(HK_B, TH_B, hkd, thb, trades[HK_B]))
+    bench.pay(TH_B, "pacs.009", trade_side(TH_B, HK_B, thb, hkd, trades[TH_B]))
+    bench.cycle()
+    bench.clock.now_s += 200
+    bench.cycle()
+    bench.amend(HK_A, trades[HK_A], "cancel")
+    assert bench.state(trades[HK_A]) == "cancelled"
 
 
 def test_a_bank_over_its_own_debit_limit_is_left_out_and_the_others_settle(configured, open_bench):
