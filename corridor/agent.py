@@ -139,7 +139,8 @@ class BankAgent:
         """Check and record that the bank locks its legs, and return the transaction that does; its bank sends it.
 
         The obligation then is in this lock and in no consent, until a final block shows it claimed or the timelock
-        passed. Raises :class:`ConsentRefused`.
+        passed. Asked again for the very same lock, say after a crash before it was sent, the answer is the same.
+        Raises :class:`ConsentRefused`.
         """
         consent_rules.check_canonical(self.bic, owed)
         identifier = typed_data.obligation_id(owed)
@@ -148,14 +149,13 @@ class BankAgent:
         with self._database.begin() as connection:
             books = SqlBooks(connection)
             self._settle_books(books)
-            consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
-            digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
-            books.record_consent(
-                Consent("lock", digest, identifier, None, None, terms.timelock_s),
-                consent_rules.net_debits(self.bic, (owed,)),
-                json.dumps({"obligation": wire.plain(owed), "terms": wire.plain(terms)}),
-                self._items([owed]),
-            )
+            evidence = json.dumps({"obligation": wire.plain(owed), "terms": wire.plain(terms)})
+            if books.evidence(identifier, "live") != evidence:
+                consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
+                digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
+                consent = Consent("lock", digest, identifier, None, None, terms.timelock_s)
+                debits = consent_rules.net_debits(self.bic, (owed,))
+                books.record_consent(consent, debits, evidence, self._items([owed]))
         return contracts.lock(self._ledger.settlement, owed, terms, self.bic, deadline_s)
 
     # -- what the operator asks -----------------------------------------------------------------------------------

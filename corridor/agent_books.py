@@ -185,10 +185,10 @@ class SqlBooks:
             items = select(consent_obligations.c.obligation).where(consent_obligations.c.digest == digest)
             self._connection.execute(update(instructed).where(instructed.c.uetr.in_(items)).values(state="discharged"))
 
-    def evidence(self, obligation_id: bytes) -> str | None:
-        """The list and proofs stored with the consent that discharged the obligation."""
+    def evidence(self, obligation_id: bytes, state: str = "discharged") -> str | None:
+        """What was stored with the consent that discharged the obligation, or is live for it."""
         tied = select(consent_obligations.c.digest).where(consent_obligations.c.obligation == obligation_id.hex())
-        found = select(consents.c.evidence).where(consents.c.digest.in_(tied), consents.c.state == "discharged")
+        found = select(consents.c.evidence).where(consents.c.digest.in_(tied), consents.c.state == state)
         return self._connection.execute(found).scalar()
 
 

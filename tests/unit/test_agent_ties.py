@@ -220,3 +220,10 @@ def test_what_is_in_a_live_consent_or_not_instructed_is_not_locked(hk_bank_a, si
     foreign = obligation_of(*trade(HK_BANK_A, TH_BANK_B, ("HKD", 1_00), ("THB", 4_50)))
     with pytest.raises(ConsentRefused, match="is not what this bank instructed"):
         hk_bank_a.agent.lock(foreign, TERMS)
+
+
+def test_the_very_same_lock_is_answered_again_and_another_one_refused(hk_bank_a, sides):
+    owed = obligation_of(*sides)
+    assert hk_bank_a.agent.lock(owed, TERMS) == hk_bank_a.agent.lock(owed, TERMS)
+    with pytest.raises(ConsentRefused, match="live consent or lock"):
+        hk_bank_a.agent.lock(owed, LockTerms(1, b"\x22" * 32, NOW_S + 3_600))
