@@ -135,6 +135,8 @@ def _currency(code: str, entry: Mapping[str, Any]) -> Currency:
 def _participant(bic: str, entry: Mapping[str, Any], currencies: Mapping[str, Currency]) -> Participant:
     where = f"participants.{bic}"
     _bic(bic, where)
+    if bic[4:6] not in {currency.country for currency in currencies.values()}:
+        raise ConfigError(f"{where}: no currency has {bic[4:6]} as its country, so no issuer can admit this bank")
     name, lei = (_text(entry, key, f"{where}.{key}") for key in ("name", "lei"))
     opening = _amounts(entry.get("opening_balance", {}), f"{where}.opening_balance", currencies)
     for code in opening:

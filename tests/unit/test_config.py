@@ -52,6 +52,7 @@ def test_debit_limits_and_blocked_names_are_read():
         ("[participants.HKBAHKHHXXX]", "[participants.HKBAHKHH]", "participants.HKBAHKHH"),
         ("[participants.HKBAHKHHXXX]", "[participants.hkbahkhhxxx]", "participants.hkbahkhhxxx"),
         ("[participants.HKBAHKHHXXX]", '[participants."HKBÄHKHHXXX"]', "participants.HKBÄHKHHXXX"),
+        ("[participants.HKBAHKHHXXX]", "[participants.HKBASGSGXXX]", "participants.HKBASGSGXXX"),
         ('name = "Hong Kong bank A"', 'name = ""', "participants.HKBAHKHHXXX.name"),
         ('HKD = "12000000.00"', 'THB = "1.00"', "opening_balance: THB is issued to banks of TH only"),
         ('HKD = "12000000.00"', "HKD = 12000000.0", "opening_balance.HKD"),
