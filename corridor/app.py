@@ -33,6 +33,7 @@ from corridor.engine import days
 from corridor.engine.desk import Desk, setting
 from corridor.engine.operator import Operator
 from corridor.errors import CorridorError
+from corridor.iso20022 import SchemaSet, load_schemas
 from corridor.ledger.adapter import Ledger, Receipt, connect
 from corridor.ledger.contracts import Call
 from corridor.ledger.deployment import Deployment, load_deployment
@@ -62,10 +63,11 @@ class InUse(CorridorError):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is outside: the computer's clock, in seconds, and sleeping."""
+    """What is outside: the computer's clock (seconds), sleeping, and the official XSDs, where a directory is named."""
 
     system_now_s: Callable[[], int] = lambda: int(time.time())
     sleep: Callable[[float], None] = time.sleep
+    schemas: Path | None = None
 
 
 class Corridor:
@@ -169,9 +171,14 @@ class Corridor:
             now_s=self.now_s,
             ledger_now_s=self._ledger_now_s,
             sleep=self._world.sleep,
+            schemas=self._schemas(),
         )
         ports: dict[str, AgentPort] = dict(self.agents)
         return replace(desk, agents=ports)
+
+    def _schemas(self) -> SchemaSet | None:
+        directory = self._world.schemas or (Path(self.config.schemas) if self.config.schemas else None)
+        return load_schemas(directory) if directory else None
 
     @functools.cached_property
     def agents(self) -> dict[str, BankAgent]:

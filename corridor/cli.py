@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +46,11 @@ def _options(command: F) -> F:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
-def _open(data_dir: Path, verbose: bool) -> AbstractContextManager[Any]:
-    from corridor.app import open_corridor
+def _open(data_dir: Path, verbose: bool, schemas: Path | None = None) -> AbstractContextManager[Any]:
+    from corridor.app import World, open_corridor
 
     logs.configure(verbose=verbose)
-    return open_corridor(data_dir)
+    return open_corridor(data_dir, replace(World(), schemas=schemas))
 
 
 class SenderUnknown(CorridorError):
@@ -125,15 +126,22 @@ def init(
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--bank", help="BIC of the bank that sends; by default the one the file names as its sender.")
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory with the official XSDs; they then decide as well what is readable.",
+)
 @_options
-def submit(files: tuple[Path, ...], bank: str | None, data_dir: Path, as_json: bool, verbose: bool) -> None:
+def submit(
+    files: tuple[Path, ...], bank: str | None, schemas: Path | None, data_dir: Path, as_json: bool, verbose: bool
+) -> None:
     """Hand ISO 20022 files to their bank's agent, which records, signs and sends them on.
 
     The answers are in the bank's outbox, DATA-DIR/banks/BIC/outbox. Sending a file again changes nothing.
     """
     answers = []
     with (
-        _open(data_dir, verbose) as corridor,
+        _open(data_dir, verbose, schemas) as corridor,
         _progress(files, "Submitting", quiet=as_json) as listed,
     ):
         for path in listed:

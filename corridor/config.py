@@ -57,6 +57,7 @@ class Config:
     gross_limit: int
     horizon_days: int
     blocked: frozenset[str]
+    schemas: str
     currencies: Mapping[str, Currency]
     participants: Mapping[str, Participant]
 
@@ -88,6 +89,7 @@ def parse_config(text: str) -> Config:
         _count(raw, "gross_limit", 0),
         _count(raw, "horizon_days", 0),
         frozenset(blocked),
+        _schemas(raw),
         currencies,
         participants,
     )
@@ -118,6 +120,14 @@ def _bic(bic: str, where: str) -> str:
     if not is_bic(bic):
         raise ConfigError(f"{where}: a BIC of eleven upper-case characters is needed, not '{bic}'")
     return bic
+
+
+def _schemas(raw: Mapping[str, Any]) -> str:
+    """The directory with the official XSDs; empty where there is none."""
+    value = raw.get("schemas", "")
+    if not isinstance(value, str):
+        raise ConfigError("schemas: must be the path of a directory with the official XSDs, or empty")
+    return value
 
 
 def _currency(code: str, entry: Mapping[str, Any]) -> Currency:

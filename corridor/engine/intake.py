@@ -126,7 +126,7 @@ def _take_in(
         "refused_whole": True,
     }
     try:
-        message = read_message(submission.raw, operator_bic=desk.config.operator_bic)
+        message = read_message(submission.raw, operator_bic=desk.config.operator_bic, schemas=desk.schemas)
     except UnreadableMessage as error:
         return _reject(connection, desk, row, error)
     read = {
