@@ -34,7 +34,6 @@ from corridor.ledger.chain import Chain
 from corridor.ledger.chain_file import ChainFile
 from tests.reconciling import assert_all_settled_once, assert_tokens_conserved, expected_in
 
-
 # After the ledger's last block: what is written down of the settlement, and the first delivery, step by step.
 THEN_ALL = 5
 # One in so many of the rest; no divisor of the three steps of a delivery, so that all three are met.
