@@ -18,20 +18,20 @@ help: ## Show the commands
 demo: $(VENV)/.run ## Settle real payments between two Hong Kong and two Thai banks (needs Python only)
 	@$(BIN)/python -m examples.demo
 
-test: $(VENV)/.dev $(NODE_TOOLS) ## Run every test: Python and Foundry
+test: $(NODE_TOOLS) $(VENV)/.dev ## Run every test: Python and Foundry
 	@$(BIN)/pytest -n 2 --dist loadgroup
 	@$(BIN)/python -m tools.foundry test
 
-lint: $(VENV)/.dev $(NODE_TOOLS) ## Check format, style and types
+lint: $(NODE_TOOLS) $(VENV)/.dev ## Check format, style and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-contracts: $(VENV)/.dev $(NODE_TOOLS) ## Compile the contracts into corridor/artifacts
+contracts: $(NODE_TOOLS) $(VENV)/.dev ## Compile the contracts into corridor/artifacts
 	@$(BIN)/python -m tools.compile_contracts
 
-bench: $(VENV)/.dev $(NODE_TOOLS) ## Measure: liquidity, intake of 10,000 payments, gas
+bench: $(NODE_TOOLS) $(VENV)/.dev ## Measure: liquidity, intake of 10,000 payments, gas
 	@$(BIN)/python -m tools.bench
 
 bench-gas: $(VENV)/.dev $(NODE_TOOLS) ## Measure what the contracts cost; rewrites docs/gas-snapshot.txt
@@ -61,7 +61,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@touch $@
 
 $(NODE_TOOLS): package-lock.json tools/solc.js
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || { echo "Node 20 or later is missing: install it; make test needs it, make demo doesn't."; exit 1; }
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null || { echo "Node 20 or later is missing: install it; make test needs it, make demo doesn't."; exit 1; }
 	@npm ci --silent --no-audit --no-fund
 	@mkdir -p node_modules/.solcx && cp tools/solc.js node_modules/.solcx/solc-v0.8.30 && chmod +x node_modules/.solcx/solc-v0.8.30
 	@touch $@

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from eth_hash.auto import keccak
 from sqlalchemy import Engine, select
 
-from corridor import consent_rules, typed_data, wire
+from corridor import consent_rules, credit_rules, typed_data, wire
 from corridor.agent_books import Consent, SqlBooks
 from corridor.consent_rules import Books, Instructed, Place
-from corridor.errors import CorridorError
-from corridor.iso20022 import CreditTransfer, UnreadableMessage, read_message
+from corridor.credit_rules import DeliveryRefused, ForwardRefused
+from corridor.iso20022 import ANSWERS, CreditTransfer, UnreadableMessage, definition_of_message, read_message
 from corridor.ledger import contracts
 from corridor.ledger.contracts import Call
 from corridor.model import LockTerms, Obligation, Signature
-from corridor.money import MINOR_UNIT_DIGITS, AmountError, parse_amount
 from corridor.ports import (
     Amendment,
     Answer,
@@ -38,6 +39,8 @@ from corridor.store.tables import mailbox
 
 # A bank signs nothing that stays valid longer than this; the contract's own bound is 900 s.
 MAX_CONSENT_S = 900
+# A plain file name, as wide as the store's column: the operator must not choose where a file lands.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
 class LedgerView(Protocol):
@@ -60,12 +63,6 @@ class LedgerView(Protocol):
 
     def is_discharged(self, obligation_id: bytes) -> bool:
         """Whether the obligation was settled gross or claimed."""
-
-
-class ForwardRefused(CorridorError):
-    """A forwarded payment that hashes to no discharged obligation: nothing is credited."""
-
-    code = "FORWARD_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,9 @@ class BankAgent:
         states = {"hold": "held", "release": "open", "cancel": "cancelled"}
         with self._database.begin() as connection:
             if amendment.verb in states:
-                SqlBooks(connection).set_state(amendment.uetr, states[amendment.verb])
+                books = SqlBooks(connection)
+                self._settle_books(books)
+                books.set_state(amendment.uetr, states[amendment.verb])
         signature = self._sign(amendment_digest(self._domain, amendment))
         operator.amend(amendment, signature)
 
@@ -140,22 +139,23 @@ class BankAgent:
         """Check and record that the bank locks its legs, and return the transaction that does; its bank sends it.
 
         The obligation then is in this lock and in no consent, until a final block shows it claimed or the timelock
-        passed. Raises :class:`ConsentRefused`.
+        passed. Asked again for the very same lock, say after a crash before it was sent, the answer is the same.
+        Raises :class:`ConsentRefused`.
         """
+        consent_rules.check_canonical(self.bic, owed)
         identifier = typed_data.obligation_id(owed)
         deadline_s = self._ledger.time_s() + MAX_CONSENT_S // 2
         epoch = self._ledger.epoch(self.bic)
         with self._database.begin() as connection:
             books = SqlBooks(connection)
             self._settle_books(books)
-            consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
-            digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
-            books.record_consent(
-                Consent("lock", digest, identifier, None, None, terms.timelock_s),
-                consent_rules.net_debits(self.bic, (owed,)),
-                json.dumps({"obligation": wire.plain(owed), "terms": wire.plain(terms)}),
-                self._items([owed]),
-            )
+            evidence = json.dumps({"obligation": wire.plain(owed), "terms": wire.plain(terms)})
+            if books.evidence(identifier, "live") != evidence:
+                consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
+                digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
+                consent = Consent("lock", digest, identifier, None, None, terms.timelock_s)
+                debits = consent_rules.net_debits(self.bic, (owed,))
+                books.record_consent(consent, debits, evidence, self._items([owed]))
         return contracts.lock(self._ledger.settlement, owed, terms, self.bic, deadline_s)
 
     # -- what the operator asks -----------------------------------------------------------------------------------
@@ -163,6 +163,7 @@ class BankAgent:
     def gross_consent(self, proposal: GrossProposal) -> Signature:
         """Consent to settle one obligation; :class:`ConsentRefused` otherwise."""
         epoch = self._check_time(proposal.deadline_s)
+        consent_rules.check_canonical(self.bic, proposal.obligation)
         identifier = typed_data.obligation_id(proposal.obligation)
         with self._database.begin() as connection:
             books = SqlBooks(connection)
@@ -184,6 +185,9 @@ class BankAgent:
         """Consent to the bank's entry in a batch; :class:`ConsentRefused` otherwise."""
         batch = proposal.batch
         epoch = self._check_time(batch.deadline_s)
+        consent_rules.check_shape(self.bic, batch)
+        for owed in proposal.obligations:
+            consent_rules.check_canonical(self.bic, owed)
         if self._ledger.batch_of(batch.proposer, batch.round) is not None:
             raise ConsentRefused(self.bic, "deadline", f"round {batch.round} is taken already")
         with self._database.begin() as connection:
@@ -200,16 +204,29 @@ class BankAgent:
         return self._sign(digest)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Take a message into the bank's outbox folder, once. A forwarded payment must prove itself first."""
+        """Take a message into the bank's outbox folder, once. A forwarded payment must prove itself first.
+
+        Raises :class:`DeliveryRefused`: whatever instructs a credit is a forward, whether the operator says so or not.
+        """
+        if not _NAME.fullmatch(delivery.name):
+            raise DeliveryRefused(f"{delivery.name!r} is no plain file name")
         with self._database.begin() as connection:
-            known = connection.execute(select(mailbox.c.message).where(mailbox.c.message == delivery.name)).first()
-            if known is None:
+            stored = select(mailbox.c.body).where(mailbox.c.message == delivery.name)
+            body = connection.execute(stored).scalar()
+            if body is None:
+                books = SqlBooks(connection)
+                # Also with what tells a payer that it has paid: it may be a while until its next consent.
+                self._settle_books(books)
                 if delivery.is_forward:
-                    self._check_forward(SqlBooks(connection), delivery)
+                    self._check_forward(books, delivery)
+                elif definition_of_message(delivery.body) not in ANSWERS:
+                    raise DeliveryRefused(f"{delivery.name} is no answer: {', '.join(sorted(ANSWERS))}")
                 for state, uetrs in delivery.ended.items():
-                    SqlBooks(connection).end(uetrs, state)
+                    books.end(uetrs, state)
                 row = {"message": delivery.name, "body": delivery.body}
                 connection.execute(mailbox.insert().values(row))
+            elif body != delivery.body:
+                raise DeliveryRefused(f"{delivery.name} was delivered before with other content")
         self._write_out(delivery.name, delivery.body)
 
     # -- how it checks --------------------------------------------------------------------------------------------
@@ -254,41 +271,32 @@ class BankAgent:
                 books.close(consent, "released")
 
     def _check_forward(self, books: SqlBooks, delivery: Delivery) -> None:
-        """Every payment in the message hashes to an obligation that pays this bank and is discharged for good."""
-        self._settle_books(books)
-        expected = {}
-        known = self._known(books, delivery.obligations)
+        """Every payment in the message is one that an obligation discharged for good brings, and brought once."""
         for owed in delivery.obligations:
-            identifier = typed_data.obligation_id(owed)
+            credit_rules.check_written(delivery.name, owed)
+        known = self._known(books, delivery.obligations)
+        for identifier in map(typed_data.obligation_id, delivery.obligations):
             if identifier not in known.discharged and not self._ledger.is_discharged(identifier):
                 raise ForwardRefused(f"{delivery.name}: obligation {identifier.hex()} is not discharged and final")
-            for instruction in owed.instructions:
-                received = {
-                    leg.token.lower(): leg.amount_minor
-                    for leg in owed.legs
-                    if (leg.payer, leg.payee) == (instruction.payer, self.bic)
-                }
-                expected[instruction.uetr] = (instruction.content_hash, received)
         message = read_message(delivery.body, operator_bic=self._bank.operator_bic)
-        for transfer in message.transactions:
-            content_hash, received = expected.get(transfer.uetr or "", (b"", {}))
-            token = self._place.tokens.get(transfer.currency, "").lower()
-            if content_hash != transfer.content_hash or received.get(token) != _minor(
-                transfer.currency, transfer.amount_text
-            ):
-                raise ForwardRefused(f"{delivery.name}: {transfer.uetr} is not what was discharged")
+        credit_rules.check_forward(self.bic, self._place, known.instructed, delivery, message)
+        brought = [(transfer.payer_bic, transfer.uetr or "") for transfer in message.transactions]
+        if (twice := books.record_credits(brought, delivery.name)) is not None:
+            raise ForwardRefused(f"{delivery.name}: {twice} was forwarded before")
 
 
 def amendment_digest(domain: bytes, amendment: Amendment) -> bytes:
-    """What a bank signs to change a queued payment."""
+    """What a bank signs to change a queued payment. Another hash than a file's: no file is a change in disguise."""
     text = json.dumps([amendment.uetr, amendment.verb, amendment.priority])
-    return typed_data.submission_digest(domain, amendment.bank, hashlib.sha256(text.encode()).digest())
+    return typed_data.submission_digest(domain, amendment.bank, keccak(text.encode()))
 
 
 def _instructed(transfer: CreditTransfer, bank: str) -> Instructed | None:
     """Return what the bank instructs by ``transfer``; None where it is not this bank's or can't be paid."""
-    amount_minor = _minor(transfer.currency, transfer.amount_text)
-    bought_minor = _minor(transfer.pvp.bought_currency, transfer.pvp.bought_amount_text) if transfer.pvp else None
+    amount_minor = credit_rules.minor(transfer.currency, transfer.amount_text)
+    bought_minor = (
+        credit_rules.minor(transfer.pvp.bought_currency, transfer.pvp.bought_amount_text) if transfer.pvp else None
+    )
     unclear = transfer.fault is not None or (transfer.pvp is not None and bought_minor is None)
     if transfer.uetr is None or transfer.payer_bic != bank or amount_minor is None or unclear:
         return None
@@ -302,10 +310,3 @@ def _instructed(transfer: CreditTransfer, bank: str) -> Instructed | None:
         bought_minor,
         "open",
     )
-
-
-def _minor(currency: str, amount_text: str) -> int | None:
-    try:
-        return parse_amount(currency, amount_text) if currency in MINOR_UNIT_DIGITS else None
-    except AmountError:
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, delete, select, update
@@ -11,7 +11,17 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from corridor.consent_rules import Books, Instructed, LiveConsent
 from corridor.errors import CorridorError
 from corridor.store.database import chunks, insert_new, select_in
-from corridor.store.tables import consent_obligations, consents, instructed, submitted
+from corridor.store.tables import consent_obligations, consents, credited, instructed, submitted
+
+# A consent but for its evidence, which may be megabytes.
+_LIVE_COLUMNS = (
+    consents.c.digest,
+    consents.c.kind,
+    consents.c.subject,
+    consents.c.proposer,
+    consents.c.round,
+    consents.c.debits,
+)
 
 
 class UnknownPayment(CorridorError):
@@ -69,27 +79,35 @@ class SqlBooks:
         """Return what the books say of these obligations and instructions."""
         identifiers, listed = [identifier.hex() for identifier in obligation_ids], list(uetrs)
         own = select_in(self._connection, select(instructed), instructed.c.uetr, listed)
-        ties = select(consent_obligations.c.obligation, consents).join(consents)
-        tied = list(select_in(self._connection, ties, consent_obligations.c.obligation, [*identifiers, *listed]))
+        # Without the evidence, which holds the whole list: thousands of obligations are tied to one consent.
+        everything = self._connection.execute(select(*_LIVE_COLUMNS).where(consents.c.state == "live")).mappings()
+        all_live = {row["digest"]: _live(row) for row in everything}
+        ties = select(consent_obligations.c.obligation, consents.c.digest, consents.c.state).join(consents)
         live: dict[str, tuple[LiveConsent, ...]] = {}
-        for row in tied:
+        discharged = set()
+        for row in select_in(self._connection, ties, consent_obligations.c.obligation, [*identifiers, *listed]):
             if row["state"] == "live":
-                live[row["obligation"]] = (*live.get(row["obligation"], ()), _live(row))
-        discharged = {row["obligation"] for row in tied if row["state"] == "discharged"}
-        everything = self._connection.execute(select(consents).where(consents.c.state == "live")).mappings()
+                live[row["obligation"]] = (*live.get(row["obligation"], ()), all_live[row["digest"]])
+            elif row["state"] == "discharged":
+                discharged.add(row["obligation"])
         return Books(
             {row["uetr"]: Instructed(**{**row, "content_hash": bytes.fromhex(row["content_hash"])}) for row in own},
             live,
-            tuple(_live(row) for row in everything),
+            tuple(all_live.values()),
             frozenset(bytes.fromhex(one) for one in discharged.intersection(identifiers)),
         )
 
     def set_state(self, uetr: str, state: str) -> None:
-        """Hold, release or cancel; refused for what is unknown, cancelled, discharged or in a live consent."""
+        """Hold, release or cancel; refused for what is unknown, cancelled, discharged or in a live consent.
+
+        What is in that state already stays: the bank asks again when it does not know whether the operator heard.
+        """
         books = self.snapshot([], [uetr])
         own = books.instructed.get(uetr)
         if own is None:
             raise UnknownPayment(f"this bank instructed no payment {uetr}", next_step="Check the UETR and the bank")
+        if own.state == state:
+            return
         if own.state in ("cancelled", "discharged", "refused"):
             raise UnknownPayment(f"payment {uetr} is {own.state}", next_step="Nothing more can be changed")
         if uetr in books.live:
@@ -98,10 +116,30 @@ class SqlBooks:
         self._connection.execute(update(instructed).where(instructed.c.uetr == uetr).values(state=state))
 
     def end(self, uetrs: Iterable[str], state: str) -> None:
-        """End own instructions as ``cancelled`` or ``refused``; what is discharged stays so."""
-        for uetr in uetrs:
-            ended = update(instructed).where(instructed.c.uetr == uetr, instructed.c.state != "discharged")
+        """End own open or held instructions as ``cancelled`` or ``refused``; what has ended stays as it ended.
+
+        Nothing that the operator says may reopen a payment: :class:`UnknownPayment` for any other state.
+        """
+        if state not in ("cancelled", "refused"):
+            raise UnknownPayment(f"no payment ends as {state}", next_step="Ask the operator what it means")
+        for chunk in chunks(uetrs):
+            ended = update(instructed).where(instructed.c.uetr.in_(chunk), instructed.c.state.in_(("open", "held")))
             self._connection.execute(ended.values(state=state))
+
+    # -- payments received ----------------------------------------------------------------------------------------
+
+    def record_credits(self, payments: Sequence[tuple[str, str]], message: str) -> str | None:
+        """Record that ``message`` brings these payments (payer, UETR); return the UETR of one brought before."""
+        listed = [uetr for _, uetr in payments]
+        found = select_in(self._connection, select(credited), credited.c.uetr, listed)
+        brought = {(row["payer"], row["uetr"]) for row in found}
+        for payment in payments:
+            if payment in brought:
+                return payment[1]
+            brought.add(payment)
+        rows = [{"payer": payer, "uetr": uetr, "message": message} for payer, uetr in payments]
+        self._connection.execute(credited.insert(), rows)
+        return None
 
     # -- consents -------------------------------------------------------------------------------------------------
 
@@ -124,7 +162,9 @@ class SqlBooks:
 
     def live_consents(self) -> list[Consent]:
         """Every consent that could still take effect, as recorded."""
-        rows = self._connection.execute(select(consents).where(consents.c.state == "live")).mappings()
+        rows = self._connection.execute(
+            select(*_LIVE_COLUMNS, consents.c.deadline_s).where(consents.c.state == "live")
+        ).mappings()
         return [
             Consent(
                 row["kind"],
@@ -145,10 +185,10 @@ class SqlBooks:
             items = select(consent_obligations.c.obligation).where(consent_obligations.c.digest == digest)
             self._connection.execute(update(instructed).where(instructed.c.uetr.in_(items)).values(state="discharged"))
 
-    def evidence(self, obligation_id: bytes) -> str | None:
-        """The list and proofs stored with the consent that discharged the obligation."""
+    def evidence(self, obligation_id: bytes, state: str = "discharged") -> str | None:
+        """What was stored with the consent that discharged the obligation, or is live for it."""
         tied = select(consent_obligations.c.digest).where(consent_obligations.c.obligation == obligation_id.hex())
-        found = select(consents.c.evidence).where(consents.c.digest.in_(tied), consents.c.state == "discharged")
+        found = select(consents.c.evidence).where(consents.c.digest.in_(tied), consents.c.state == state)
         return self._connection.execute(found).scalar()
 
 

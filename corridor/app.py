@@ -22,16 +22,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from corridor import keys
 from corridor.agent import Bank, BankAgent
 from corridor.calendars import is_business_day, next_business_day, opening_at_s
-from corridor.config import Config, parse_config
+from corridor.config import Config, ConfigError, parse_config
 from corridor.consent_rules import Place
 from corridor.engine import days
-from corridor.engine.desk import Desk, set_setting, setting
+from corridor.engine.desk import Desk, setting
 from corridor.engine.operator import Operator
 from corridor.errors import CorridorError
+from corridor.iso20022 import SchemaSet, load_schemas
 from corridor.ledger.adapter import Ledger, Receipt, connect
 from corridor.ledger.contracts import Call
 from corridor.ledger.deployment import Deployment, load_deployment
@@ -61,10 +63,11 @@ class InUse(CorridorError):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is outside: the computer's clock, in seconds, and sleeping."""
+    """What is outside: the computer's clock (seconds), sleeping, and the official XSDs, where a directory is named."""
 
     system_now_s: Callable[[], int] = lambda: int(time.time())
     sleep: Callable[[float], None] = time.sleep
+    schemas: Path | None = None
 
 
 class Corridor:
@@ -74,17 +77,21 @@ class Corridor:
         self.root = root
         self._world = world
         self._lock = lock
-        self.config: Config = parse_config((root / "corridor.toml").read_text())
+        self.config: Config = read_config(root)
         self._database = open_database(
             os.environ.get("CORRIDOR_DATABASE_URL") or sqlite_url(root / "operator" / "operator.db"), "operator"
         )
         with self._database.begin() as connection:
             self._clock_offset_s = int(setting(connection, "clock_offset_s", "0"))
-        about = json.loads((root / "ledger.json").read_text())
+        about = read_about(root)
         self.url: str | None = about["url"]
         self.ledger = self._open_ledger(about)
-        self.deployment: Deployment = load_deployment(root / "deployment.json", self.ledger)
-        self.desk = self._desk()
+        try:
+            self.deployment: Deployment = load_deployment(root / "deployment.json", self.ledger)
+            self.desk = self._desk()
+        except BaseException:
+            self.ledger.close()
+            raise
         self.operator = Operator(self.desk)
 
     def __enter__(self) -> Corridor:
@@ -113,15 +120,25 @@ class Corridor:
 
     def open_day(self, day: date | None) -> date:
         """Open a business day; a business clock then starts at the latest opening of that day."""
-        opened = days.open_day(self.desk, day)
-        if self.config.clock == "business":
-            open_ones = [
-                one.calendar for one in self.config.currencies.values() if is_business_day(opened, one.calendar)
-            ]
-            self._clock_offset_s = opening_at_s(opened, *open_ones) - self._world.system_now_s()
-            with self._database.begin() as connection:
-                set_setting(connection, "clock_offset_s", str(self._clock_offset_s))
+        opened = days.open_day(self.desk, day, self._clock_offset_on)
+        with self._database.begin() as connection:
+            self._clock_offset_s = int(setting(connection, "clock_offset_s", "0"))
         return opened
+
+    def open_first_day(self, day: date) -> None:
+        """Open the first business day, unless a day was ever opened: what ends a set-up, also an interrupted one."""
+        with self._database.begin() as connection:
+            was_opened = setting(connection, "business_date", "") != ""
+        if not was_opened:
+            self.open_day(day)
+
+    def _clock_offset_on(self, day: date) -> int | None:
+        """How far the business clock is ahead of the computer's when ``day`` opens now; None for a system clock."""
+        if self.config.clock != "business":
+            return None
+        calendars = [one.calendar for one in self.config.currencies.values()]
+        opening = opening_at_s(day, *(one for one in calendars if is_business_day(day, one)))
+        return opening - self._world.system_now_s()
 
     def send_as_bank(self, bic: str, purpose: str, call: Call) -> Receipt:
         """Send a bank's own transaction, under its own key, once for ``purpose``; return its receipt."""
@@ -154,9 +171,14 @@ class Corridor:
             now_s=self.now_s,
             ledger_now_s=self._ledger_now_s,
             sleep=self._world.sleep,
+            schemas=self._schemas(),
         )
         ports: dict[str, AgentPort] = dict(self.agents)
         return replace(desk, agents=ports)
+
+    def _schemas(self) -> SchemaSet | None:
+        directory = self._world.schemas or (Path(self.config.schemas) if self.config.schemas else None)
+        return load_schemas(directory) if directory else None
 
     @functools.cached_property
     def agents(self) -> dict[str, BankAgent]:
@@ -188,8 +210,7 @@ def open_corridor(root: Path, world: World | None = None) -> Corridor:
         InUse: another process has it open.
         ConfigError, LedgerError: as they say.
     """
-    about = root / "ledger.json"
-    if not about.exists() or not json.loads(about.read_text())["ready"]:
+    if not (root / "ledger.json").exists() or not read_about(root)["ready"]:
         raise NotSetUp(f"there is no corridor in {root}", next_step=f"Set one up: corridor init --data-dir {root}")
     lock = lock_directory(root)
     try:
@@ -197,6 +218,27 @@ def open_corridor(root: Path, world: World | None = None) -> Corridor:
     except BaseException:
         os.close(lock)
         raise
+
+
+def read_about(root: Path) -> dict[str, Any]:
+    """What ``ledger.json`` says: ``url``, ``genesis_at_s``, ``day``, and whether the set-up is ``ready``."""
+    path = root / "ledger.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {name: about[name] for name in ("url", "genesis_at_s", "day", "ready")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotSetUp(
+            f"{path} is damaged ({error!r})", next_step="Restore it from a backup: it names the ledger, no secrets"
+        ) from error
+
+
+def read_config(root: Path) -> Config:
+    """The configuration in ``root``; :class:`ConfigError` names what is wrong with it."""
+    path = root / "corridor.toml"
+    try:
+        return parse_config(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}", next_step="Save it as UTF-8") from error
 
 
 def lock_directory(root: Path) -> int:
@@ -227,3 +269,9 @@ def write_out(outbox: Path, name: str, body: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(target)
+    # The name as well: the operator is told next that the message arrived, and never sends it again.
+    directory = os.open(outbox, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +46,18 @@ def _options(command: F) -> F:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
-def _open(data_dir: Path, verbose: bool) -> AbstractContextManager[Any]:
-    from corridor.app import open_corridor
+def _open(data_dir: Path, verbose: bool, schemas: Path | None = None) -> AbstractContextManager[Any]:
+    from corridor.app import World, open_corridor
 
     logs.configure(verbose=verbose)
-    return open_corridor(data_dir)
+    return open_corridor(data_dir, replace(World(), schemas=schemas))
+
+
+class SenderUnknown(CorridorError):
+    """A file that doesn't say, or not of a participant, which bank sends it."""
+
+    code = "SENDER_UNKNOWN"
+    exit_code = 2
 
 
 class _Corridor(click.Group):
@@ -61,6 +69,11 @@ class _Corridor(click.Group):
         except CorridorError as error:
             click.echo(f"corridor: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"corridor: can't use {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
 
 
 @click.group(cls=_Corridor, epilog=(__doc__ or "").split("\n\n")[1])
@@ -96,7 +109,7 @@ def init(
     from corridor.setup import set_up
 
     logs.configure(verbose=verbose)
-    text = config.read_text() if config else default_text()
+    text = _text(config) if config else default_text()
     first = set_up(
         data_dir,
         text,
@@ -113,15 +126,22 @@ def init(
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--bank", help="BIC of the bank that sends; by default the one the file names as its sender.")
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory with the official XSDs; they then decide as well what is readable.",
+)
 @_options
-def submit(files: tuple[Path, ...], bank: str | None, data_dir: Path, as_json: bool, verbose: bool) -> None:
+def submit(
+    files: tuple[Path, ...], bank: str | None, schemas: Path | None, data_dir: Path, as_json: bool, verbose: bool
+) -> None:
     """Hand ISO 20022 files to their bank's agent, which records, signs and sends them on.
 
     The answers are in the bank's outbox, DATA-DIR/banks/BIC/outbox. Sending a file again changes nothing.
     """
     answers = []
     with (
-        _open(data_dir, verbose) as corridor,
+        _open(data_dir, verbose, schemas) as corridor,
         _progress(files, "Submitting", quiet=as_json) as listed,
     ):
         for path in listed:
@@ -173,7 +193,7 @@ def _sender(raw: bytes, named: str | None, config: Any) -> str:
     for candidate in candidates:
         if bic11(candidate) in config.participants:
             return bic11(candidate)
-    raise CorridorError(
+    raise SenderUnknown(
         f"no participant of this corridor is the sender (named: {', '.join(dict.fromkeys(candidates)) or 'none'})",
         next_step="Name the sending bank with --bank BIC",
     )
@@ -352,6 +372,13 @@ def cancel(uetr: str, data_dir: Path, as_json: bool, verbose: bool) -> None:
 def priority(uetr: str, level: str, data_dir: Path, as_json: bool, verbose: bool) -> None:
     """Change the priority of a waiting payment in its bank's queue."""
     _amend("priority", uetr, 1 if level.upper() == "HIGH" else 2, data_dir, as_json, verbose)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{path} is not UTF-8 text") from error
 
 
 def _date(text: str | None) -> date | None:

@@ -10,7 +10,11 @@ from typing import Any, Literal
 
 from corridor.calendars import Calendar, CalendarError, calendar_from
 from corridor.errors import CorridorError
+from corridor.model import is_bic, is_integer
 from corridor.money import MINOR_UNIT_DIGITS, AmountError, parse_amount
+
+# Banks sign nothing that stays valid for more than 900 s; a minute is left for a proposal made again.
+MAX_CONSENT_LIFETIME_S = 840
 
 
 class ConfigError(CorridorError):
@@ -53,6 +57,7 @@ class Config:
     gross_limit: int
     horizon_days: int
     blocked: frozenset[str]
+    schemas: str
     currencies: Mapping[str, Currency]
     participants: Mapping[str, Participant]
 
@@ -77,13 +82,14 @@ def parse_config(text: str) -> Config:
     if not isinstance(blocked, list) or not all(isinstance(item, str) and item for item in blocked):
         raise ConfigError("blocked: must be a list of texts")
     return Config(
-        _text(raw, "operator_bic", "operator_bic"),
+        _bic(_text(raw, "operator_bic", "operator_bic"), "operator_bic"),
         "business" if clock == "business" else "system",
         _count(raw, "finality_blocks", 0),
-        _count(raw, "consent_lifetime_s", 30),
+        _count(raw, "consent_lifetime_s", 30, MAX_CONSENT_LIFETIME_S),
         _count(raw, "gross_limit", 0),
         _count(raw, "horizon_days", 0),
         frozenset(blocked),
+        _schemas(raw),
         currencies,
         participants,
     )
@@ -103,10 +109,24 @@ def _text(raw: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _count(raw: Mapping[str, Any], key: str, least: int) -> int:
+def _count(raw: Mapping[str, Any], key: str, least: int, most: int = 1_000_000) -> int:
     value = raw.get(key)
-    if type(value) is not int or value < least:
-        raise ConfigError(f"{key}: must be an integer of at least {least}")
+    if not is_integer(value, least, most):
+        raise ConfigError(f"{key}: must be an integer from {least} to {most}")
+    return int(value)  # type: ignore[arg-type]
+
+
+def _bic(bic: str, where: str) -> str:
+    if not is_bic(bic):
+        raise ConfigError(f"{where}: a BIC of eleven upper-case characters is needed, not '{bic}'")
+    return bic
+
+
+def _schemas(raw: Mapping[str, Any]) -> str:
+    """The directory with the official XSDs; empty where there is none."""
+    value = raw.get("schemas", "")
+    if not isinstance(value, str):
+        raise ConfigError("schemas: must be the path of a directory with the official XSDs, or empty")
     return value
 
 
@@ -124,8 +144,9 @@ def _currency(code: str, entry: Mapping[str, Any]) -> Currency:
 
 def _participant(bic: str, entry: Mapping[str, Any], currencies: Mapping[str, Currency]) -> Participant:
     where = f"participants.{bic}"
-    if len(bic) != 11 or not bic.isalnum() or not bic.isupper():
-        raise ConfigError(f"{where}: a participant is named by its BIC of eleven upper-case characters")
+    _bic(bic, where)
+    if bic[4:6] not in {currency.country for currency in currencies.values()}:
+        raise ConfigError(f"{where}: no currency has {bic[4:6]} as its country, so no issuer can admit this bank")
     name, lei = (_text(entry, key, f"{where}.{key}") for key in ("name", "lei"))
     opening = _amounts(entry.get("opening_balance", {}), f"{where}.opening_balance", currencies)
     for code in opening:

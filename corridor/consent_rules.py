@@ -18,9 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from corridor.merkle import BoundLeg, LegForest, ProofError, pair_leaf, proves
-from corridor.model import Batch, Obligation, ObligationError, obligation
+from corridor.model import Batch, Instruction, Obligation, ObligationError, is_address, is_bic, is_integer, obligation
 from corridor.ports import ConsentRefused, GrossProposal, NetProposal
 from corridor.typed_data import obligation_id
+
+# Rounds count up from one, and both stores keep them in 64 bits.
+_MAX_ROUND = 2**63 - 1
+# A net position is a sum of legs; beyond this it is no 256-bit integer of the contract's.
+_MAX_POSITION = 2**255 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Place:
 def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) -> None:
     """Raise :class:`ConsentRefused` unless the bank should consent to settle this obligation now."""
     owed = proposal.obligation
-    _check_canonical(bank, owed)
+    check_canonical(bank, owed)
     identifier = obligation_id(owed)
     _check_instructed(bank, place, books, owed)
     for consent in _live(bank, books, owed):
@@ -89,7 +94,7 @@ def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) 
 
 def check_lock(bank: str, place: Place, books: Books, owed: Obligation) -> None:
     """Raise :class:`ConsentRefused` unless the bank should lock its legs of this obligation now."""
-    _check_canonical(bank, owed)
+    check_canonical(bank, owed)
     _check_instructed(bank, place, books, owed)
     if _live(bank, books, owed):
         why = "the obligation, or an instruction of it, is in a live consent or lock"
@@ -130,7 +135,8 @@ def _live(bank: str, books: Books, owed: Obligation) -> tuple[LiveConsent, ...]:
     return tuple(consent for item in items for consent in books.live.get(item, ()))
 
 
-def _check_canonical(bank: str, owed: Obligation) -> None:
+def check_canonical(bank: str, owed: Obligation) -> None:
+    """Part of rule 1: the obligation is written in the one way that its id stands for, and is this bank's business."""
     try:
         canonical = obligation(owed.instructions, owed.legs) == owed
     except ObligationError as error:
@@ -145,7 +151,16 @@ def _ascending(values: tuple[str, ...]) -> bool:
     return all(one < other for one, other in itertools.pairwise(values))
 
 
-def _check_shape(bank: str, batch: Batch) -> None:
+def check_shape(bank: str, batch: Batch) -> None:
+    """Part of rule 1: the batch is well-formed, and the bank's own entry stands in it exactly once."""
+    written = all(map(is_bic, batch.participants)) and all(map(is_address, (batch.proposer, *batch.tokens)))
+    if not written or not is_integer(batch.round, 0, _MAX_ROUND):
+        raise ConsentRefused(bank, "complete", "the batch names a BIC, address or round that is none")
+    if not all(is_integer(position, -_MAX_POSITION, _MAX_POSITION) for position in batch.positions):
+        raise ConsentRefused(bank, "complete", "a position is no integer of 256 bits")
+    if not all(isinstance(root, bytes) and len(root) == 32 for root in batch.entry_roots):
+        # Roots of other lengths could be hashed as one list and read from the chain as another.
+        raise ConsentRefused(bank, "complete", "an entry root is not 32 bytes")
     tokens = tuple(token.lower() for token in batch.tokens)
     rows = len(batch.participants)
     if not (_ascending(batch.participants) and _ascending(tokens)):
@@ -158,10 +173,10 @@ def _check_shape(bank: str, batch: Batch) -> None:
 
 def _check_complete(bank: str, proposal: NetProposal) -> list[BoundLeg]:
     """Rule 1. Return every leg of the listed obligations."""
-    _check_shape(bank, proposal.batch)
+    check_shape(bank, proposal.batch)
     bound: list[BoundLeg] = []
     for owed in proposal.obligations:
-        _check_canonical(bank, owed)
+        check_canonical(bank, owed)
         identifier = obligation_id(owed)
         bound.extend(BoundLeg(identifier, index, len(owed.legs), leg) for index, leg in enumerate(owed.legs))
     own = [one for one in bound if bank in one.pair]
@@ -183,15 +198,16 @@ def _check_complete(bank: str, proposal: NetProposal) -> list[BoundLeg]:
 
 def _check_bound(bank: str, proposal: NetProposal, bound: list[BoundLeg]) -> None:
     """Rule 2 for the legs between two other banks."""
-    proven = {}
-    for proof in proposal.other_legs:
-        try:
-            proof.check(proposal.batch)
-        except ProofError as error:
-            raise ConsentRefused(bank, "bound", error.message) from error
-        proven[proof.bound] = proof
+    proofs = {proof.bound: proof for proof in proposal.other_legs}
     for one in bound:
-        if bank not in one.pair and one not in proven:
+        if bank in one.pair:
+            continue
+        if one in proofs:
+            try:
+                proofs[one].check(proposal.batch)
+            except ProofError as error:
+                raise ConsentRefused(bank, "bound", error.message, frozenset({one.obligation_id})) from error
+        else:
             why = f"the leg from {one.leg.payer} to {one.leg.payee} of the same obligation is not proven"
             raise ConsentRefused(bank, "bound", why, frozenset({one.obligation_id}))
 
@@ -204,20 +220,20 @@ def _check_instructed(bank: str, place: Place, books: Books, owed: Obligation) -
         raise ConsentRefused(bank, "instructed", "the obligation is discharged already", objected)
     pays = {(leg.payee, leg.chain_id, leg.token.lower()): leg.amount_minor for leg in owed.legs if leg.payer == bank}
     gets = {(leg.payer, leg.chain_id, leg.token.lower()): leg.amount_minor for leg in owed.legs if leg.payee == bank}
-    uetrs = [instruction.uetr for instruction in owed.instructions]
-    if len(set(uetrs)) != len(uetrs):
-        raise ConsentRefused(bank, "instructed", "one instruction stands twice in an obligation", objected)
+    _check_one_each(bank, owed)
     asked: dict[tuple[str, int, str], int] = {}
     for instruction in owed.instructions:
         if instruction.payer != bank:
             continue
         own = books.instructed.get(instruction.uetr)
-        if own is None or own.content_hash != instruction.content_hash:
-            raise ConsentRefused(bank, "instructed", f"{instruction.uetr} is not what this bank instructed", objected)
-        if own.state != "open":
-            raise ConsentRefused(bank, "instructed", f"{instruction.uetr} is {own.state}", objected)
+        if own is None or (why := _why_not(own, instruction, place)):
+            why = f"{instruction.uetr} {'is not what this bank instructed' if own is None else why}"
+            raise ConsentRefused(bank, "instructed", why, objected)
         key = (own.payee, place.chain_id, place.tokens[own.currency].lower())
         asked[key] = asked.get(key, 0) + own.amount_minor
+        if own.bought_currency is None and any(payer == own.payee for payer, _, _ in gets):
+            why = f"{instruction.uetr} is a plain payment, and no side of a trade"
+            raise ConsentRefused(bank, "instructed", why, objected)
         if own.bought_currency is not None:
             bought = (own.payee, place.chain_id, place.tokens[own.bought_currency].lower())
             if gets.get(bought) != own.bought_minor:
@@ -225,6 +241,29 @@ def _check_instructed(bank: str, place: Place, books: Books, owed: Obligation) -
                 raise ConsentRefused(bank, "instructed", why, objected)
     if pays != asked:
         raise ConsentRefused(bank, "instructed", "the legs to pay are not those this bank instructed", objected)
+
+
+def _check_one_each(bank: str, owed: Obligation) -> None:
+    objected = frozenset({obligation_id(owed)})
+    uetrs = {instruction.uetr for instruction in owed.instructions}
+    if len(uetrs) != len(owed.instructions):
+        raise ConsentRefused(bank, "instructed", "one instruction stands twice in an obligation", objected)
+    payers = {instruction.payer for instruction in owed.instructions}
+    if len(payers) != len(owed.instructions):
+        # Added up in one leg, two payments could be discharged by the money for one, or one trade pay for two.
+        raise ConsentRefused(bank, "instructed", "a payer has two instructions in one obligation", objected)
+
+
+def _why_not(own: Instructed, instruction: Instruction, place: Place) -> str:
+    """Why an instruction must not be settled as the obligation says; empty where it may."""
+    if own.content_hash != instruction.content_hash:
+        return "is not what this bank instructed"
+    if own.state != "open":
+        return f"is {own.state}"
+    for currency in (own.currency, own.bought_currency):
+        if currency is not None and currency not in place.tokens:
+            return f"is in {currency}, which has no token here"
+    return ""
 
 
 def _check_position(bank: str, proposal: NetProposal) -> None:

@@ -18,12 +18,14 @@ from eth_account import Account
 
 from corridor.errors import CorridorError
 from corridor.ledger.sender import write_durably
+from corridor.model import is_address
 from corridor.typed_data import address_of
 
 KEYSTORE = "keystore.json"
 PASSPHRASE = "passphrase"  # noqa: S105 - a file name
 # The "light" cost of Web3 Secret Storage: a tenth of a second, for a passphrase of 32 random bytes.
 _SCRYPT_N = 4096
+_OWNER_ONLY = 0o600
 
 
 class KeyUnusable(CorridorError):
@@ -45,12 +47,10 @@ def make_key(directory: Path, secret: bytes | None = None) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         passphrase = directory / PASSPHRASE
         if "CORRIDOR_PASSPHRASE" not in os.environ and not passphrase.exists():
-            write_durably(passphrase, secrets.token_urlsafe(32))
-            passphrase.chmod(0o600)
+            write_durably(passphrase, secrets.token_urlsafe(32), mode=_OWNER_ONLY)
         key = secret or secrets.token_bytes(32)
         stored = Account.encrypt(key, _passphrase(directory), kdf="scrypt", iterations=_SCRYPT_N)
-        write_durably(path, json.dumps(stored))
-        path.chmod(0o600)
+        write_durably(path, json.dumps(stored), mode=_OWNER_ONLY)
     return address(directory)
 
 
@@ -72,7 +72,7 @@ def address_of_secret(secret: bytes) -> str:
 def _decrypt(directory: Path) -> bytes:
     try:
         return bytes(Account.decrypt(_read(directory), _passphrase(directory)))
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise KeyUnusable(
             f"the passphrase does not open {directory / KEYSTORE}",
             next_step=f"Put the right one into {directory / PASSPHRASE} or CORRIDOR_PASSPHRASE",
@@ -82,7 +82,9 @@ def _decrypt(directory: Path) -> bytes:
 def _read(directory: Path) -> dict[str, object]:
     try:
         stored: dict[str, object] = json.loads((directory / KEYSTORE).read_text())
-    except (OSError, ValueError) as error:
+        if not is_address("0x" + str(stored["address"]).removeprefix("0x")):
+            raise ValueError("the address is none")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeyUnusable(
             f"there is no readable keystore at {directory / KEYSTORE}", next_step="Restore it from a backup"
         ) from error

@@ -113,6 +113,8 @@ def proves(leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
     if root == EMPTY_ROOT or len(proof) > MAX_PROOF_LENGTH:
         return False
     for sibling in proof:
+        if len(sibling) != len(EMPTY_ROOT):
+            return False
         leaf = _node(leaf, sibling)
     return leaf == root
 

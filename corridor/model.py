@@ -7,6 +7,7 @@ These are the shapes that banks sign, in the words of the glossary. How each is 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,13 @@ from corridor.errors import CorridorError
 
 # The contract's own bound: what fits one transaction and one bit per locked leg.
 MAX_LEGS = 16
+# The deposit tokens count balances in 112 bits.
+MAX_LEG_AMOUNT_MINOR = 2**112 - 1
+
+# One way to write each: what two texts say the same of could be signed as one thing and read as another.
+_BIC = re.compile(r"[A-Z0-9]{11}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_UETR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ObligationError(CorridorError):
@@ -68,8 +76,16 @@ def obligation(instructions: Iterable[Instruction], legs: Iterable[Leg]) -> Obli
 
     Raises:
         ObligationError: no legs or more than :data:`MAX_LEGS`; a leg that pays its own payer, pays nothing, or
-            stands twice (same payer, payee, chain and token: add the amounts instead).
+            stands twice (same payer, payee, chain and token: add the amounts instead); a BIC, token address, UETR or
+            hash that is not written as such, or a number out of range.
     """
+    instructions, legs = tuple(instructions), tuple(legs)
+    for instruction in instructions:
+        if not is_well_written_instruction(instruction):
+            raise ObligationError(f"an instruction is not written as payer, UETR and 32-byte hash: {instruction}")
+    for leg in legs:
+        if not is_well_written_leg(leg):
+            raise ObligationError(f"a leg is not written as BIC, BIC, chain, token address and amount: {leg}")
     ordered = sorted(legs, key=lambda leg: (leg.payer, leg.payee, leg.chain_id, int(leg.token, 16)))
     if not 1 <= len(ordered) <= MAX_LEGS:
         raise ObligationError(f"an obligation has 1 to {MAX_LEGS} legs, not {len(ordered)}")
@@ -77,15 +93,45 @@ def obligation(instructions: Iterable[Instruction], legs: Iterable[Leg]) -> Obli
         if leg.payer == leg.payee or leg.amount_minor <= 0:
             raise ObligationError(f"a leg moves a positive amount between two banks, not {leg}")
     for one, other in itertools.pairwise(ordered):
-        if (one.payer, one.payee, one.chain_id, one.token) == (
+        # An address means the same in capitals.
+        if (one.payer, one.payee, one.chain_id, one.token.lower()) == (
             other.payer,
             other.payee,
             other.chain_id,
-            other.token,
+            other.token.lower(),
         ):
             raise ObligationError(f"two legs from {one.payer} to {one.payee} in one token: add their amounts")
     by_payer = sorted(instructions, key=lambda instruction: (instruction.payer, instruction.uetr))
     return Obligation(tuple(by_payer), tuple(ordered))
+
+
+def is_bic(text: object) -> bool:
+    """Whether ``text`` is a BIC of eleven upper-case characters, and nothing beside it (such as a zero byte)."""
+    return isinstance(text, str) and _BIC.fullmatch(text) is not None
+
+
+def is_address(text: object) -> bool:
+    """Whether ``text`` is 0x and forty hexadecimal digits."""
+    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+
+
+def is_integer(value: object, least: int, most: int) -> bool:
+    """Whether ``value`` is an integer (no bool, no float) from ``least`` to ``most``."""
+    return type(value) is int and least <= value <= most
+
+
+def is_well_written_leg(leg: Leg) -> bool:
+    """Whether every field is what it says, so that no two different legs hash to the same."""
+    names = is_bic(leg.payer) and is_bic(leg.payee) and is_address(leg.token)
+    numbers = is_integer(leg.chain_id, 1, 2**64 - 1) and is_integer(leg.amount_minor, 0, MAX_LEG_AMOUNT_MINOR)
+    return names and numbers
+
+
+def is_well_written_instruction(instruction: Instruction) -> bool:
+    """Whether every field is what it says; a UETR is lower-case."""
+    hash_ = instruction.content_hash
+    is_uetr = isinstance(instruction.uetr, str) and _UETR.fullmatch(instruction.uetr) is not None
+    return is_bic(instruction.payer) and is_uetr and isinstance(hash_, bytes) and len(hash_) == 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from corridor.errors import CorridorError
 # ISO 4217 minor units of the currencies a corridor can be configured with.
 MINOR_UNIT_DIGITS = {"HKD": 2, "THB": 2, "CNY": 2, "USD": 2, "EUR": 2, "SGD": 2, "JPY": 0, "KRW": 0}
 
-_AMOUNT = re.compile(r"^[0-9]{1,18}(\.[0-9]*)?$|^\.[0-9]+$")
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]*)?|\.[0-9]+")
 
 
 class AmountError(CorridorError):
@@ -40,7 +40,7 @@ def parse_amount(currency: str, text: str) -> int:
         KeyError: ``currency`` is unknown (callers check the currency first).
     """
     digits = MINOR_UNIT_DIGITS[currency]
-    if not _AMOUNT.match(text):
+    if not _AMOUNT.fullmatch(text):
         raise AmountError(f"'{text}' is not an amount", reason="syntax")
     whole, _, fraction = text.partition(".")
     if fraction[digits:].strip("0"):

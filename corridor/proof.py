@@ -6,6 +6,7 @@ both its parties' entries. Whoever has the file and a node can check it without 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from corridor import wire
@@ -14,7 +15,7 @@ from corridor.ledger import contracts
 from corridor.ledger.adapter import Ledger
 from corridor.ledger.contracts import ObligationState
 from corridor.merkle import LegProof, ProofError
-from corridor.model import Batch, Obligation, ObligationError, obligation
+from corridor.model import Batch, Obligation, ObligationError, is_address, is_integer, obligation
 from corridor.typed_data import batch_id, obligation_id
 
 VERSION = 1
@@ -49,14 +50,34 @@ def dump_proof(proof: PaymentProof) -> str:
 
 
 def load_proof(text: str) -> PaymentProof:
-    """Read a proof file; :class:`ProofInvalid` where it is none."""
+    """Read a proof file; :class:`ProofInvalid` where it is none.
+
+    There is one way to write each proof, but for the layout: what nobody checks can't be added to it.
+    """
     try:
         proof = wire.load(PaymentProof, text)
-    except ValueError as error:
+        exact = wire.plain(proof) == json.loads(text, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as error:
         raise ProofInvalid(f"this is no proof file: {error}", next_step="Ask for the file again") from error
+    if not exact or not all(is_address(address) and address.islower() for address in _addresses(proof)):
+        raise _invalid("it is not written as a proof is: a field is too many, or spelled otherwise")
     if proof.version != VERSION:
         raise ProofInvalid(f"this proof has version {proof.version}, known is {VERSION}", next_step="Ask for it again")
     return proof
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _addresses(proof: PaymentProof) -> list[str]:
+    """Every address of a proof: these alone mean the same in either case."""
+    tokens = [leg.token for leg in proof.obligation.legs]
+    batch = [proof.batch.proposer, *proof.batch.tokens] if proof.batch else []
+    return [proof.settlement, *tokens, *batch]
 
 
 def verify(proof: PaymentProof, ledger: Ledger, *, settlement: str) -> None:
@@ -81,6 +102,8 @@ def verify(proof: PaymentProof, ledger: Ledger, *, settlement: str) -> None:
         raise _invalid("its obligation is not in canonical order")
     identifier = obligation_id(proof.obligation)
     if proof.batch is None:
+        if proof.leg_proofs:
+            raise _invalid("it proves legs under a batch, and names none")
         _verify_gross(identifier, ledger, settlement)
     else:
         _verify_net(proof, proof.batch, identifier, ledger, settlement)
@@ -94,9 +117,15 @@ def _verify_gross(identifier: bytes, ledger: Ledger, settlement: str) -> None:
 
 
 def _verify_net(proof: PaymentProof, batch: Batch, identifier: bytes, ledger: Ledger, settlement: str) -> None:
+    try:
+        named = batch_id(batch)
+    except (ValueError, OverflowError) as error:
+        raise _invalid("a field of the batch is out of its range") from error
+    if not is_integer(batch.round, 0, 2**64 - 1):
+        raise _invalid("the batch's round is out of its range")
     block = ledger.final_head().number
     taken = contracts.batch_of(ledger, settlement, batch.proposer, batch.round, block=block)
-    if taken != batch_id(batch):
+    if taken != named:
         raise _invalid(f"round {batch.round} of {batch.proposer} was not settled by this batch")
     if len(proof.leg_proofs) != len(proof.obligation.legs):
         raise _invalid("it does not prove every leg of the obligation")

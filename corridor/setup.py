@@ -14,7 +14,8 @@ from eth_hash.auto import keccak
 from corridor import app, keys
 from corridor.app import SETUP_S, World
 from corridor.calendars import opening_at_s
-from corridor.config import Config, parse_config
+from corridor.config import Config, default_text, parse_config
+from corridor.errors import CorridorError
 from corridor.ledger import contracts, deployment
 from corridor.ledger.adapter import Ledger, connect
 from corridor.ledger.contracts import Call
@@ -27,6 +28,13 @@ from corridor.store.database import open_database, sqlite_url
 from corridor.store.transactions import SqlTransactionStore
 
 Progress = Callable[[str], None]
+
+
+class SetUpDiffers(CorridorError):
+    """A set-up is repeated with other settings than it began with."""
+
+    code = "SET_UP_DIFFERS"
+    exit_code = 3
 
 
 def set_up(
@@ -51,13 +59,15 @@ def set_up(
         progress: told what is being done.
 
     Raises:
+        SetUpDiffers: it was begun with other settings.
         ConfigError, LedgerError: as they say; call again when the cause is gone.
     """
-    config = parse_config(config_text)
+    given = parse_config(config_text)
     root.mkdir(parents=True, exist_ok=True)
     lock = app.lock_directory(root)
     try:
-        about = _about(root, config, config_text, url, day, world)
+        about = _about(root, given, config_text, url, day, world)
+        config = app.read_config(root)
         if not about["ready"]:
             _make_keys(root, config, seed)
             progress("keys are made")
@@ -66,20 +76,23 @@ def set_up(
     finally:
         os.close(lock)
     first = date.fromisoformat(str(about["day"]))
-    if not about["ready"]:
-        with app.open_corridor(root, world) as corridor:
-            corridor.open_day(first)
+    with app.open_corridor(root, world) as corridor:
+        corridor.open_first_day(first)
     return first
 
 
 def _about(
     root: Path, config: Config, config_text: str, url: str | None, day: date | None, world: World
 ) -> dict[str, object]:
-    """What the set-up decided when it was first called; an interrupted one keeps to it."""
+    """What the set-up decided when it was first called; an interrupted one keeps to it, and to its configuration."""
     path = root / "ledger.json"
     if path.exists():
-        found: dict[str, object] = json.loads(path.read_text())
+        found = app.read_about(root)
+        _check_same(root, found, config_text, url, day)
         return found
+    if url is not None:
+        # A wrong address is told before anything remembers it.
+        connect(url).close()
     first = day or app.first_day(config, date.fromtimestamp(world.system_now_s()))
     opening_s = opening_at_s(first, *(one.calendar for one in config.currencies.values()))
     genesis_at_s = opening_s - SETUP_S if config.clock == "business" else world.system_now_s()
@@ -87,6 +100,25 @@ def _about(
     write_durably(root / "corridor.toml", config_text)
     write_durably(path, json.dumps(about))
     return about
+
+
+def _check_same(root: Path, found: dict[str, object], config_text: str, url: str | None, day: date | None) -> None:
+    """Refuse another ledger, day or configuration than the set-up began with; what isn't said is as it was."""
+    stored = (root / "corridor.toml").read_bytes()
+    differing = [
+        what
+        for what, differs in (
+            ("ledger", url not in (None, found["url"])),
+            ("business date", day is not None and day.isoformat() != found["day"] and not found["ready"]),
+            ("configuration", config_text not in (default_text(), stored.decode("utf-8", "replace"))),
+        )
+        if differs
+    ]
+    if differing:
+        raise SetUpDiffers(
+            f"the set-up in {root} began with another {' and '.join(differing)}",
+            next_step="Leave these options out to go on with it, or set up in another data directory",
+        )
 
 
 def _homes(root: Path, config: Config) -> dict[str, Path]:

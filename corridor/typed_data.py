@@ -7,6 +7,7 @@ thousands of these; tests compare every hash with an independent EIP-712 impleme
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from coincurve import PrivateKey, PublicKey
@@ -52,6 +53,8 @@ _PROPOSAL_TYPE = _type_hash(_PROPOSAL, _BATCH)
 _SUBMISSION_TYPE = _type_hash(_SUBMISSION)
 _DOMAIN_TYPE = _type_hash(_DOMAIN)
 
+# Every obligation of a full queue (20,000): each id is asked for a dozen times on the way to settlement.
+_MAX_REMEMBERED_IDS = 20_000
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -61,12 +64,16 @@ def word(value: int) -> bytes:
 
 
 def bic_word(bic: str) -> bytes:
-    """A BIC11 as ``bytes11`` in a word."""
+    """A BIC11 as ``bytes11`` in a word. ValueError for one that another BIC would be the same word as."""
+    if len(bic) > 11 or "\0" in bic:
+        raise ValueError(f"{bic!r} is no BIC of eleven characters")
     return bic.encode("ascii").ljust(32, b"\0")
 
 
 def address_word(address: str) -> bytes:
-    """An address in a word."""
+    """An address in a word. ValueError for more than twenty bytes."""
+    if len(address) > 42:
+        raise ValueError(f"{address!r} is no address")
     return bytes.fromhex(address[2:]).rjust(32, b"\0")
 
 
@@ -102,6 +109,7 @@ def leg_hash(leg: Leg) -> bytes:
     )
 
 
+@functools.lru_cache(_MAX_REMEMBERED_IDS)
 def obligation_id(obligation: Obligation) -> bytes:
     """What is paid, to whom, on whose behalf, in 32 bytes."""
     legs_hash = _hash(*(leg_hash(leg) for leg in obligation.legs))

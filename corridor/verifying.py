@@ -35,7 +35,7 @@ def prove(corridor: Corridor, uetr: str) -> Checked:
 
 def verify_file(path: Path, data_dir: Path, *, url: str | None, settlement: str | None) -> Checked:
     """Check a proof file with a node and the settlement contract's address, and nothing else."""
-    loaded = load_proof(path.read_text())
+    loaded = load_proof(path.read_text(encoding="utf-8", errors="replace"))
     known = settlement or read_deployment(data_dir / "deployment.json").settlement
     if url is None and not (data_dir / "ledger.sqlite").exists():
         raise CorridorError("no ledger is named", next_step="Name your node with --ledger URL")

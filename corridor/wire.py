@@ -7,6 +7,7 @@ import functools
 import json
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -70,8 +71,8 @@ def _decoder(kind: Any) -> typing.Callable[[Any], Any]:
         return lambda value: None if value is None else decode_inner(value)
     if origin is tuple and arguments[-1] is Ellipsis:
         item = _decoder(arguments[0])
-        return lambda value: tuple(item(each) for each in value)
-    if origin is dict:
+        return lambda value: tuple(item(each) for each in _exactly(list, value))
+    if origin in (dict, Mapping):
         item = _decoder(arguments[1])
         return lambda value: {key: item(each) for key, each in value.items()}
     hints = typing.get_type_hints(kind)

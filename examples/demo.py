@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from corridor import logs
 from corridor.app import Corridor, World, open_corridor
+from corridor.bilateral import agreed_obligation, lead_terms
 from corridor.config import default_text
 from corridor.engine import life, views
 from corridor.engine.cycle import CycleReport, run_cycle
@@ -112,11 +113,20 @@ def _submit(corridor: Corridor, *names: str) -> list[str]:
 
 
 def _opening(corridor: Corridor, story: Story) -> None:
-    held = [f"{bank.name} {_money(code, minor)}" for bank in corridor.config.participants.values()
-            for code, minor in bank.opening_minor.items()]  # fmt: skip
-    story.step("Two central banks issue deposit tokens on one ledger to the banks they admitted:")
-    story.tell("; ".join(held[:2]) + ";")
-    story.tell("; ".join(held[2:]) + ".")
+    story.step("Two central banks issue deposit tokens on one ledger to the banks that they admitted:")
+    held = (
+        f"{bank.name} {code} {millions(code, minor)}"
+        for bank in corridor.config.participants.values()
+        for code, minor in bank.opening_minor.items()
+    )
+    story.tell("; ".join(held) + " million.")
+
+
+def _in_words(corridor: Corridor, text: str) -> str:
+    """``text`` with the banks' names in place of their BICs."""
+    for bic, name in _names(corridor).items():
+        text = text.replace(bic, name)
+    return text
 
 
 def _pvp(corridor: Corridor, story: Story) -> None:
@@ -124,8 +134,7 @@ def _pvp(corridor: Corridor, story: Story) -> None:
     report = run_cycle(corridor.desk)
     story.step("Hong Kong bank A sells HKD 10,000,000.00 to Thai bank A for THB 45,000,000.00: two pacs.009 files.")
     story.tell(f"Matched, signed by both, settled in {len(report.gross)} transaction: both currencies or neither.")
-    owed = [identifier for identifier in report.gross]
-    story.tell(f"Confirmed: pacs.002 ACSC, camt.054 and the counterparty's pacs.009 (obligation {owed[0][:16]}).")
+    story.tell("Each gets pacs.002 ACSC, camt.054 and the counterparty's pacs.009.")
 
 
 def _waiting(corridor: Corridor, story: Story) -> None:
@@ -133,7 +142,7 @@ def _waiting(corridor: Corridor, story: Story) -> None:
     run_cycle(corridor.desk)
     [waiting] = views.queue(corridor.desk)
     story.step(f"Hong Kong bank B pays Thai bank B {waiting['currency']} 15,000,000.00. It waits:")
-    story.tell(f"{waiting['reason']}.")
+    story.tell(f"{_in_words(corridor, waiting['reason'])}.")
     _submit(corridor, "04-bulk-payments.xml")
     report = run_cycle(corridor.desk)
     story.step("Thai bank A sends one bulk file with three customers' payments in HKD; HKD 4,000,000.00 is for bank B.")
@@ -192,7 +201,7 @@ def _lie(corridor: Corridor, story: Story) -> None:
         genuine = connection.execute(select(payments).where(payments.c.payer == HK_A).limit(1)).mappings().one()
         forged = dict(genuine) | {
             "seq": None,
-            "uetr": "00000000-0000-4000-8000-000000000001",
+            "uetr": "5f1d3c60-9a2e-4b7c-8d11-6e0f4a7b9c21",
             "payee": HK_B,
             "amount_minor": parse_amount("HKD", "1000000.00"),
             "trade_reference": None,
@@ -205,7 +214,7 @@ def _lie(corridor: Corridor, story: Story) -> None:
     report = run_cycle(corridor.desk)
     story.step("A lie: somebody puts a payment of HKD 1,000,000.00 by Hong Kong bank A into the operator's store.")
     [why] = _left_out(report)
-    story.tell(f"{why}. Nothing moved.")
+    story.tell(f"{_in_words(corridor, why)}. Nothing moved.")
     with corridor.desk.database.begin() as connection:
         life.move(connection, corridor.now_s(), [forged["uetr"]], life.State.CANCELLED, reason="forged")
 
@@ -219,16 +228,11 @@ def _left_out(report: CycleReport) -> set[str]:
 
 def _trade(corridor: Corridor, *names: str) -> Obligation:
     """Each bank records its own file in its own books; together the two make the obligation. No operator is asked."""
-    instructions, legs = [], []
-    for name in names:
-        raw = (MESSAGES / name).read_bytes()
-        [transfer] = read_message(raw, operator_bic=corridor.config.operator_bic).transactions
-        corridor.agents[transfer.payer_bic].record(raw)
-        amount_minor = parse_amount(transfer.currency, transfer.amount_text)
-        token = corridor.deployment.tokens[transfer.currency]
-        instructions.append(Instruction(transfer.payer_bic, transfer.uetr or "", transfer.content_hash))
-        legs.append(Leg(transfer.payer_bic, transfer.payee_bic, corridor.ledger.chain_id, token, amount_minor))
-    return obligation(instructions, legs)
+    operator_bic, deployed = corridor.config.operator_bic, corridor.deployment
+    files = [(MESSAGES / name).read_bytes() for name in names]
+    for raw in files:
+        corridor.agents[read_message(raw, operator_bic=operator_bic).transactions[0].payer_bic].record(raw)
+    return agreed_obligation(files, chain_id=deployed.chain_id, tokens=deployed.tokens, operator_bic=operator_bic)
 
 
 def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
@@ -236,15 +240,16 @@ def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
     assert receipt.status == 1, f"{purpose} took no effect"
 
 
-def _terms(corridor: Corridor, preimage: bytes) -> LockTerms:
-    timelock_s = corridor.desk.ledger_time_s() + TIMELOCK_S
-    return LockTerms(1, hashlib.sha256(preimage).digest(), timelock_s)
+def _terms(corridor: Corridor, owed: Obligation, preimage: bytes) -> LockTerms:
+    deployed = corridor.deployment
+    [record] = contracts.obligation_records(corridor.ledger, deployed.settlement, [obligation_id(owed)])
+    return lead_terms(preimage, record, now_s=corridor.desk.ledger_time_s(), window_s=TIMELOCK_S)
 
 
 def _bilateral_locked(corridor: Corridor, story: Story) -> tuple[Obligation, LockTerms, bytes]:
     owed = _trade(corridor, "10-bilateral-hong-kong-bank-a.xml", "11-bilateral-thai-bank-b.xml")
     preimage = hashlib.sha256(f"{SEED}: preimage 1".encode()).digest()
-    terms = _terms(corridor, preimage)
+    terms = _terms(corridor, owed, preimage)
     for bank in (HK_A, TH_B):
         _send(corridor, bank, f"lock:{obligation_id(owed).hex()}:1", corridor.agents[bank].lock(owed, terms))
     story.step(
@@ -264,7 +269,7 @@ def _bilateral_refunded(corridor: Corridor, story: Story, clock: Clock) -> None:
     owed = _trade(corridor, "12-bilateral-refunded-hong-kong-bank-a.xml", "13-bilateral-refunded-thai-bank-b.xml")
     identifier = obligation_id(owed).hex()
     preimage = hashlib.sha256(f"{SEED}: preimage 2".encode()).digest()
-    terms = _terms(corridor, preimage)
+    terms = _terms(corridor, owed, preimage)
     _send(corridor, HK_A, f"lock:{identifier}:1", corridor.agents[HK_A].lock(owed, terms))
     held = next(one for one in _accounts(corridor) if one["participant"] == HK_A and one["currency"] == "HKD")
     clock.seconds += TIMELOCK_S + 60

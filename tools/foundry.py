@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     binary = forge_binary()
     if binary is None:
-        print("Foundry is missing: run `npm ci` (it installs forge for Linux on amd64 and arm64).", file=sys.stderr)
+        print("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).", file=sys.stderr)
         return 1
     return run(given, binary=binary)
 

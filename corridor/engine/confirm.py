@@ -276,11 +276,14 @@ def deliver(desk: Desk) -> int:
 
     A bank that can't be reached, or refuses a message, gets it again the next time; the others aren't kept waiting.
     """
-    waiting = select(outbox).where(outbox.c.delivered.is_(False)).order_by(outbox.c.seq)
+    # Numbers first: what waits for a bank that was away for days need not be in memory all at once.
+    waiting = select(outbox.c.seq).where(outbox.c.delivered.is_(False)).order_by(outbox.c.seq)
     with desk.database.begin() as connection:
-        rows = list(connection.execute(waiting).mappings())
+        numbers = connection.execute(waiting).scalars().all()
     delivered = 0
-    for row in rows:
+    for number in numbers:
+        with desk.database.begin() as connection:
+            row = connection.execute(select(outbox).where(outbox.c.seq == number)).mappings().one()
         obligations = wire.load_list(Obligation, row["obligations"]) if row["obligations"] else ()
         delivery = Delivery(
             row["name"], row["obligations"] is not None, row["body"], obligations, json.loads(row["ended"])

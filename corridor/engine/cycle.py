@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 # Each pass settles something or leaves something out; a handful of banks that sleep or refuse are left out one a pass.
 MAX_PASSES = 50
+# A bank objects to one obligation at a time. One that does so more often is out of step with the operator, and must
+# not use up the passes in which the others settle: it is left out of the rest of the cycle.
+MAX_OBJECTIONS = 5
 
 
 @dataclass(slots=True)
@@ -40,10 +44,12 @@ def run_cycle(desk: Desk, progress: Callable[[str], None] = lambda _: None) -> C
     with desk.database.begin() as connection:
         unmatched = queueing.match_trades(connection, desk)
     net_only = False
+    objections: Counter[str] = Counter()
     for _ in range(MAX_PASSES):
         with desk.database.begin() as connection:
             waiting = _open_today(queueing.load_waiting(connection), days.open_currencies(connection, desk))
         balances = queueing.available(desk)
+        report.left_out.update(queueing.stopped(desk, waiting))
         queue = waiting.queue(without=report.left_out)
         plan = planning.plan(queue, balances, gross_limit=0 if net_only else desk.config.gross_limit)
         if not plan.obligation_ids:
@@ -54,23 +60,26 @@ def run_cycle(desk: Desk, progress: Callable[[str], None] = lambda _: None) -> C
         outcome = attempt(desk, obligations)
         (report.gross if plan.kind == "gross" else report.net).extend(outcome.settled)
         refused = bool(outcome.left_out or outcome.banks_out)
-        if refused and plan.kind == "gross":
-            # Netting may still work for what a payer would not sign alone, say because it is in an open round.
-            net_only = True
-            continue
         net_only = net_only or refused
-        report.left_out.update(_left_out(waiting, outcome))
+        objections.update(list(outcome.objections))
+        banks_out = outcome.banks_out | {
+            bank: why for bank, why in outcome.objections.items() if objections[bank] > MAX_OBJECTIONS
+        }
+        report.left_out.update(_of_banks(waiting, banks_out))
+        if plan.kind == "net":
+            # What a payer would not sign alone may still be netted, say because it is in an open round.
+            report.left_out.update(outcome.left_out)
     _tell_waiting(desk, report, unmatched)
     return report
 
 
-def _left_out(waiting: Waiting, outcome: settle.Outcome) -> dict[str, str]:
-    """What an attempt leaves out of the rest of the cycle: named obligations, and all of a bank that signs nothing."""
-    left_out = dict(outcome.left_out)
-    for identifier in waiting.members:
-        for bank in waiting.parties(identifier) & outcome.banks_out.keys():
-            left_out.setdefault(identifier, outcome.banks_out[bank])
-    return left_out
+def _of_banks(waiting: Waiting, banks_out: Mapping[str, str]) -> dict[str, str]:
+    """Every obligation that one of these banks has part in, with why the bank is left out of the rest of the cycle."""
+    return {
+        identifier: banks_out[bank]
+        for identifier in waiting.members
+        for bank in sorted(waiting.parties(identifier) & banks_out.keys())
+    }
 
 
 def _open_today(waiting: Waiting, open_currencies: frozenset[str]) -> Waiting:
@@ -87,12 +96,14 @@ def _open_today(waiting: Waiting, open_currencies: frozenset[str]) -> Waiting:
 def _nudge(desk: Desk) -> None:
     """Let an idle ledger make a block when a failed settlement's deadline has passed by the clock: banks release what
     they consented to only when a final block shows it."""
-    failed = select(settlements.c.deadline_s).where(settlements.c.state == "void")
-    with desk.database.begin() as connection:
-        deadlines = connection.execute(failed.order_by(settlements.c.deadline_s.desc()).limit(1)).scalars().all()
     head_s, now_s = desk.ledger.final_head().timestamp_s, desk.ledger_now_s()
-    if any(head_s < deadline_s <= now_s for deadline_s in deadlines):
-        settle.make_block(desk, f"nudge:{deadlines[0]}")
+    passed = select(settlements.c.deadline_s).where(
+        settlements.c.state == "void", settlements.c.deadline_s > head_s, settlements.c.deadline_s <= now_s
+    )
+    with desk.database.begin() as connection:
+        deadline_s = connection.execute(passed.order_by(settlements.c.deadline_s.desc()).limit(1)).scalar()
+    if deadline_s is not None:
+        settle.make_block(desk, f"nudge:{deadline_s}")
 
 
 def _tell_waiting(desk: Desk, report: CycleReport, unmatched: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from corridor.config import Config
+from corridor.iso20022 import SchemaSet
 from corridor.ledger.adapter import Ledger
 from corridor.ledger.deployment import Deployment
 from corridor.model import Instruction, Leg, Obligation, obligation
@@ -26,6 +27,7 @@ class Desk:
         key: returns the operator's private key when a signature is due.
         proposer: the operator's address, lower-case.
         now_s: the corridor's clock; ledger_now_s: the clock that the ledger's blocks follow.
+        schemas: the official XSDs, where the configuration or the command names them.
         agents: the banks' agents by BIC.
     """
 
@@ -38,6 +40,7 @@ class Desk:
     now_s: Callable[[], int]
     ledger_now_s: Callable[[], int]
     sleep: Callable[[float], None]
+    schemas: SchemaSet | None = None
     agents: Mapping[str, AgentPort] = field(default_factory=dict)
 
     def ledger_time_s(self) -> int:

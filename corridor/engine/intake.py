@@ -7,7 +7,6 @@ under the same UETR is refused. A message that was taken in before, byte for byt
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -33,6 +32,7 @@ from corridor.ledger import contracts
 from corridor.model import Instruction, Leg, obligation
 from corridor.money import AmountError, parse_amount
 from corridor.ports import Answer, Submission
+from corridor.screening import screen
 from corridor.store.database import select_in
 from corridor.store.tables import messages, outbox, payments
 from corridor.validation import ParticipantStatus, Rules, refusal, settlement_date
@@ -58,8 +58,9 @@ class _Intake:
 
 def submit(desk: Desk, submission: Submission) -> Answer:
     """Take in a message and answer it; see the module. The answer is in the outbox when this returns."""
-    message_hash = hashlib.sha256(submission.raw).digest()
-    _check_signature(desk, submission, message_hash)
+    _check_signature(desk, submission, hashlib.sha256(submission.raw).digest())
+    # What a bank sent is its own: the same bytes from another bank, say by mistake, are another message.
+    message_hash = hashlib.sha256(submission.bank.encode() + submission.raw).digest()
     statuses = participant_statuses(desk)
     with desk.database.begin() as connection:
         known = select(messages.c.seq).where(messages.c.content_hash == message_hash.hex())
@@ -125,7 +126,7 @@ def _take_in(
         "refused_whole": True,
     }
     try:
-        message = read_message(submission.raw, operator_bic=desk.config.operator_bic)
+        message = read_message(submission.raw, operator_bic=desk.config.operator_bic, schemas=desk.schemas)
     except UnreadableMessage as error:
         return _reject(connection, desk, row, error)
     read = {
@@ -202,13 +203,15 @@ def _judge_all(
     }
     intake = _Intake()
     for transfer in message.transactions:
+        is_own = transfer.payer_bic == source["sender"]
         known = earlier.get(transfer.uetr or "")
-        if known is not None:
+        if known is not None and is_own:
             intake.statuses.append(_answer_again(transfer, known))
             continue
-        found = refusal(transfer, rules, sender_bic=source["sender"]) or _screen(transfer, desk.config.blocked)
+        found = refusal(transfer, rules, sender_bic=source["sender"]) or screen(transfer, desk.config.blocked)
         intake.statuses.append(_status(transfer, found))
-        if transfer.uetr is None:
+        if transfer.uetr is None or not is_own:
+            # Another bank's payment is refused and stands nowhere: its UETR is its payer's to use.
             continue
         row = _row(desk, transfer, source["seq"], rules, found)
         intake.rows.append(row)
@@ -246,14 +249,6 @@ def _references(transfer: CreditTransfer) -> dict[str, Any]:
         "instruction_id": transfer.instruction_id,
         "transaction_id": transfer.transaction_id,
     }
-
-
-def _screen(transfer: CreditTransfer, blocked: Iterable[str]) -> Refusal | None:
-    """Refuse what names a party or account that may not be paid. The answer doesn't say which: it may be read."""
-    text = transfer.content.decode().casefold()
-    if any(item.casefold() in text for item in blocked):
-        return Refusal("RR04", "The payment names a party or an account that this corridor does not serve")
-    return None
 
 
 def _row(desk: Desk, transfer: CreditTransfer, message: int, rules: Rules, found: Refusal | None) -> dict[str, Any]:

@@ -76,12 +76,20 @@ def move(
     reason_code: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """Move payments to ``state`` and journal it. A move that life does not allow is a bug, and crashes."""
+    """Move payments to ``state`` and journal it. A move that life does not allow is a bug, and crashes.
+
+    The reason for which a payment waits was told to its bank. It stands while a batch is tried that may come to
+    nothing, so that it isn't told again.
+    """
     listed = list(uetrs)
+    before = set()
     for row in select_in(connection, payments.select(), payments.c.uetr, listed):
         if State(row["state"]) not in _FROM[state]:
             raise AssertionError(f"payment {row['uetr']} is {row['state']} and can't become {state}")
+        before.add(State(row["state"]))
     record(connection, now_s, state, uetrs=listed, settlement=settlement, detail=reason or "")
-    values = {"state": state, "reason_code": reason_code, "reason": reason}
+    values: dict[str, object] = {"state": state}
+    if state is not State.IN_BATCH and (state, before) != (State.QUEUED, {State.IN_BATCH}):
+        values |= {"reason_code": reason_code, "reason": reason}
     for chunk in chunks(listed):
         connection.execute(update(payments).where(payments.c.uetr.in_(chunk)).values(values))

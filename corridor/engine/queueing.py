@@ -70,6 +70,31 @@ def available(desk: Desk) -> dict[str, dict[str, int]]:
     return table
 
 
+def stopped(desk: Desk, waiting: Waiting) -> dict[str, str]:
+    """Return what no ledger would settle now, with why: a party is suspended or frozen, or a token paused.
+
+    The ledger checks it again; asking first saves it a transaction that takes no effect.
+    """
+    block, tokens = desk.ledger.head().number, desk.deployment.tokens
+    records = contracts.participants(desk.ledger, desk.deployment.registry, block=block)
+    active = {one.bic for one in records if one.status is contracts.ParticipantStatus.ACTIVE}
+    accounts = contracts.accounts(desk.ledger, tokens, list(desk.config.participants), block=block)
+    frozen = {account for account, found in accounts.items() if found.frozen}
+    paused = {code for code, supply in contracts.supplies(desk.ledger, tokens, block=block).items() if supply.paused}
+    why: dict[str, str] = {}
+    for identifier, rows in waiting.members.items():
+        for row in rows:
+            currency = row["currency"]
+            if currency in paused:
+                why[identifier] = f"the {currency} deposit token is paused by its issuer"
+            for bic in (row["payer"], row["payee"]):
+                if bic not in active:
+                    why[identifier] = f"{bic} is suspended"
+                elif (bic, currency) in frozen:
+                    why[identifier] = f"{bic} is frozen in {currency} by its issuer"
+    return why
+
+
 def match_trades(connection: Connection, desk: Desk) -> dict[str, str]:
     """Pair the unmatched sides of trades and queue them; return for each other side what it waits for."""
     unmatched = select(payments).where(payments.c.state == State.UNMATCHED).order_by(payments.c.seq)

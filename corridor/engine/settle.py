@@ -38,6 +38,8 @@ _FINALITY_PAUSE_S = 1.0
 _FINALITY_LOOKS = 600
 # Settlements of the same obligations within one second; a cycle makes far fewer passes.
 _DEADLINE_TRIES = 60
+# The contract's own bound: it refuses a deadline that is further off.
+_LONGEST_CONSENT_S = 900
 # A transaction without call data.
 _EMPTY_GAS = 21_000
 
@@ -51,17 +53,23 @@ class FinalityTimeout(CorridorError):
 
 @dataclass(slots=True)
 class Outcome:
-    """What an attempt came to: obligations settled; obligations and banks to leave out of this cycle, with why."""
+    """What an attempt came to: obligations settled; obligations and banks to leave out of this cycle, with why.
+
+    ``objections``: banks that objected to single obligations.
+    """
 
     settled: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     banks_out: dict[str, str] = field(default_factory=dict)
+    objections: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, bank: str, reason: CorridorError, objected: Iterable[str]) -> None:
         """Leave out what was objected to, or the bank as a whole."""
         named = list(objected)
         self.left_out.update(dict.fromkeys(named, str(reason)))
-        if not named:
+        if named:
+            self.objections[bank] = str(reason)
+        else:
             self.banks_out[bank] = str(reason)
 
 
@@ -132,7 +140,7 @@ def settle_net(desk: Desk, obligations: Sequence[Obligation]) -> Outcome:
     call = contracts.settle_batch(desk.deployment.settlement, batch, proposal, signatures)
     intent = call.intent(settlement.purpose)
     try:
-        desk.ledger.try_transaction(desk.proposer, intent.to or "", intent.data, intent.gas)
+        _try(desk, settlement, intent)
     except ContractReverted as reverted:
         _blame(desk, settlement, reverted, outcome)
         _undo(desk, settlement, str(reverted))
@@ -140,6 +148,17 @@ def settle_net(desk: Desk, obligations: Sequence[Obligation]) -> Outcome:
     _send(desk, [(settlement, intent)])
     _conclude(desk, settlement, outcome)
     return outcome
+
+
+def _try(desk: Desk, settlement: Settlement, intent: Intent) -> None:
+    """Try a batch on the newest state before it is sent; :class:`ContractReverted` says what speaks against it.
+
+    A trial runs at the newest block's time. Where an idle ledger's last block is so old that the contract would find
+    the deadline too far off, the trial says nothing, and the ledger decides.
+    """
+    desk.ledger.advance(desk.ledger_now_s())
+    if settlement.deadline_s - desk.ledger.head().timestamp_s <= _LONGEST_CONSENT_S:
+        desk.ledger.try_transaction(desk.proposer, intent.to or "", intent.data, intent.gas)
 
 
 def _net_consents(desk: Desk, plan: BatchPlan, outcome: Outcome) -> list[Signature]:

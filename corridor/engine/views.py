@@ -83,6 +83,8 @@ def queue(desk: Desk) -> list[dict[str, Any]]:
         view = payment_view(row)
         if row["state"] == State.WAREHOUSED:
             view["reason"] = f"waits for its value date {row['value_date']}"
+        elif row["state"] == State.UNMATCHED:
+            view["reason"] = row["reason"] or "the next cycle looks for its counterparty's instruction"
         elif row["reason"] is None or row["reason_code"] == "SHORT":
             view["reason"] = reasons.get(row["obligation"] or "", "it settles in the next cycle")
         views.append(view)

@@ -6,6 +6,7 @@ Pure functions over bytes and frozen data: ids and times are passed in, and only
 from corridor.iso20022.codes import REASON_CODES, STATUS_CODES, UNREADABLE_CODES, Refusal
 from corridor.iso20022.content import Content, ContentError
 from corridor.iso20022.definitions import (
+    ANSWERS,
     BANK_CREDIT_TRANSFER,
     CUSTOMER_CREDIT_TRANSFER,
     INPUT_KINDS,
@@ -14,7 +15,7 @@ from corridor.iso20022.definitions import (
 )
 from corridor.iso20022.forwarding import ForwardingError, ForwardKey, forward, forward_key
 from corridor.iso20022.notification import LegEntry, credit_debit_notification
-from corridor.iso20022.parsing import UnreadableMessage
+from corridor.iso20022.parsing import UnreadableMessage, definition_of_message
 from corridor.iso20022.reading import CreditTransfer, Message, PvpTerms, read_message
 from corridor.iso20022.reject import message_reject
 from corridor.iso20022.schemas import SchemaDirectoryError, SchemaSet, load_schemas
@@ -22,6 +23,7 @@ from corridor.iso20022.status_report import OriginalMessage, TransactionStatus, 
 from corridor.iso20022.writing import BusinessHeader
 
 __all__ = [
+    "ANSWERS",
     "BANK_CREDIT_TRANSFER",
     "CUSTOMER_CREDIT_TRANSFER",
     "INPUT_KINDS",
@@ -45,6 +47,7 @@ __all__ = [
     "UnreadableMessage",
     "bic11",
     "credit_debit_notification",
+    "definition_of_message",
     "forward",
     "forward_key",
     "load_schemas",

@@ -14,6 +14,9 @@ BUSINESS_HEADER = "head.001.001.02"
 # The definitions a bank may send, and the short name of each.
 INPUT_KINDS = {CUSTOMER_CREDIT_TRANSFER: "pacs.008", BANK_CREDIT_TRANSFER: "pacs.009"}
 
+# What a bank gets back, beside the payments that are forwarded to it.
+ANSWERS = frozenset({STATUS_REPORT, NOTIFICATION, MESSAGE_REJECT})
+
 # The element under Document of each definition.
 BODY_ELEMENTS = {
     CUSTOMER_CREDIT_TRANSFER: "FIToFICstmrCdtTrf",

@@ -98,6 +98,15 @@ def parse(data: bytes) -> ParsedMessage:
     return ParsedMessage(definition, document, header, reference)
 
 
+def definition_of_message(data: bytes) -> str | None:
+    """The definition that ``data`` names, taken in or not; None where it is no readable message."""
+    try:
+        _, document = _envelope(_tree(data))
+    except UnreadableMessage:
+        return None
+    return definition_of(etree.QName(document).namespace)
+
+
 def header_party(header: etree._Element, name: str) -> str | None:
     """The BIC11 in the header's ``Fr`` or ``To``; None where it holds none."""
     space = f"{{{namespace(BUSINESS_HEADER)}}}"

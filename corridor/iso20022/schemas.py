@@ -24,6 +24,7 @@ class SchemaDirectoryError(CorridorError):
     """A directory that doesn't hold the official schemas."""
 
     code = "SCHEMA_DIRECTORY"
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)

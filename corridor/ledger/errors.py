@@ -32,7 +32,6 @@ class LedgerUnreachable(LedgerError):
     """No usable answer. What was asked may or may not have happened; asking the same again is safe."""
 
     code = "LEDGER_UNREACHABLE"
-    exit_code = 3
 
 
 class LedgerBehind(LedgerUnreachable):

@@ -286,10 +286,13 @@ class FileStore:
         return sorted(later, key=lambda one: one.nonce)
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Write a file so that after a crash it has either its old content or all of the new one."""
+def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a file so that after a crash it has either its old content or all of the new one.
+
+    ``mode`` (less the process's mask) holds from the first byte on: a secret is at no moment anybody else's to read.
+    """
     beside = path.with_name(path.name + ".new")
-    with beside.open("w", encoding="utf-8") as file:
+    with open(beside, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

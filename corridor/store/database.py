@@ -49,7 +49,7 @@ def select_in(
 ) -> Iterator[RowMapping]:
     """Yield the rows of ``statement`` whose ``column`` is among ``values``, asking for a bounded number at a time."""
     for chunk in chunks(values):
-        yield from connection.execute(statement.where(column.in_(chunk))).mappings()
+        yield from connection.execute(statement.where(column.in_(chunk))).mappings().all()
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:

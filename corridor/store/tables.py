@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 # The newest migration of each store; a test compares them with the migration scripts.
-SCHEMA_VERSION = {"operator": "0001", "agent": "0001"}
+SCHEMA_VERSION = {"operator": "0001", "agent": "0002"}
 
 operator = MetaData()
 agent = MetaData()
@@ -182,6 +182,14 @@ consent_obligations = Table(
     Column("digest", ForeignKey("consents.digest"), primary_key=True),
     Column("obligation", String(64), primary_key=True),
     Index("consents_by_obligation", "obligation"),
+)
+
+credited = Table(
+    "credited",
+    agent,
+    Column("payer", String(11), primary_key=True),
+    Column("uetr", String(36), primary_key=True),
+    Column("message", String(60), nullable=False),
 )
 
 mailbox = Table(

@@ -22,7 +22,7 @@ def test_the_demonstration_settles_nets_refuses_refunds_and_conserves(tmp_path):
     assert 25 <= len(story.splitlines()) <= 45
     for said in (
         "settled in 1 transaction: both currencies or neither",
-        "HKBBHKHHXXX is short of HKD 3,000,000.00",
+        "Hong Kong bank B is short of HKD 3,000,000.00",
         "0 of the 8 payments can be paid from what its bank has",
         "HKD: one by one HKD 118,500,000.00 would have to move; together HKD 1,000,000.00 does: 99.1 % saved",
         "All 4 trades settle in one batch",

@@ -1,0 +1,283 @@
+"""The scripts as their users run them: ``ape run ...`` in a process of its own, nobody at the keyboard."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ExtraDataLengthError
+
+from corridor import wire
+from corridor.app import open_corridor
+from corridor.bilateral import Trade
+from corridor.ledger.adapter import connect
+from corridor.model import Signature
+from corridor.ports import GrossProposal
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+EXAMPLES = CHECKOUT / "examples" / "messages"
+HK_SIDE, THAI_SIDE = EXAMPLES / "01-pvp-hong-kong-bank-a.xml", EXAMPLES / "02-pvp-thai-bank-a.xml"
+TRADE_MESSAGES = ["--message", HK_SIDE, "--message", THAI_SIDE]
+HK_BANK, THAI_BANK = "HKBAHKHHXXX", "THBATHBKXXX"
+PASSPHRASE = "said by no prompt"
+ROLES = ("corridor_operator", "hkd_issuer", "thb_issuer", "hong_kong_bank", "thai_bank")
+# A process that prompts or hangs fails here; a loaded machine takes some ten seconds for the slowest command.
+TIMEOUT_S = 90
+
+# One group: run by several workers, each would start ape at the same time and none would be in time.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ape")]
+
+
+def key_of(role):
+    return hashlib.sha256(f"scripts:{role}".encode()).digest()
+
+
+def address_of(role):
+    return Account.from_key(key_of(role)).address.lower()
+
+
+class Ape:
+    """Runs ``ape run``; home and ape's data folder are under ``folder``, so that nothing else is touched."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.data = folder / "ape"
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("CORRIDOR_", "APE_", "WEB3_"))
+        } | {"HOME": str(folder / "home"), "APE_DATA_FOLDER": str(self.data)}
+        (folder / "home").mkdir()
+
+    def __call__(self, *arguments, exit_code=0, **environment):
+        program = Path(sys.executable).with_name("ape")
+        done = subprocess.run(
+            [program, "run", *map(str, arguments)],
+            cwd=CHECKOUT,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == exit_code, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr + done.stdout
+        return done
+
+    def add_accounts(self):
+        accounts = self.data / "accounts"
+        accounts.mkdir(parents=True)
+        for role in ROLES:
+            stored = Account.encrypt(key_of(role), PASSPHRASE, kdf="scrypt", iterations=4096)
+            (accounts / f"{role}.json").write_text(json.dumps(stored))
+
+
+@pytest.fixture
+def ape(tmp_path):
+    pytest.importorskip("ape", reason="ape is not installed: run make test once, it installs the test tools")
+    return Ape(tmp_path)
+
+
+@contextmanager
+def anvil(*flags):
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    binary = CHECKOUT / f"node_modules/@foundry-rs/anvil-linux-{machine}/bin/anvil"
+    if not binary.exists():
+        pytest.skip("anvil is not installed: run make test once, it installs the Node tools")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--silent", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def proof_of_authority(node):
+    """A stand-in for a Besu QBFT node: ``node``'s answers, with validators' seals in the extra data of every header."""
+
+    def sealed(answer):
+        result = answer.get("result")
+        if isinstance(result, dict) and "extraData" in result:
+            result["extraData"] = "0x" + "f9" * 327
+        return answer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            if b"web3_clientVersion" in asked:
+                answer = {"jsonrpc": "2.0", "id": json.loads(asked)["id"], "result": "besu/v26.2.0/linux"}
+            else:
+                request = urllib.request.Request(node, asked, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request) as answered:
+                    answer = json.load(answered)
+            answer = [sealed(one) for one in answer] if isinstance(answer, list) else sealed(answer)
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def at_once(*commands):
+    """Starting ape takes seconds: commands that don't need each other run side by side."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return [running.result() for running in [pool.submit(command) for command in commands]]
+
+
+def balances_in(output):
+    rows = re.findall(r"^(\w{11}) +(\w{3}) +([\d,.]+) +([\d,.]+)", output, re.MULTILINE)
+    return {(bic, currency): (balance, held) for bic, currency, balance, held in rows}
+
+
+# -- ape's own test chain ----------------------------------------------------------------------------------------------
+
+
+def test_what_a_bank_does_alone_can_be_tried_on_ape_s_empty_test_chain(ape, tmp_path):
+    trade, signature = tmp_path / "trade.json", tmp_path / "signature.json"
+    signed, locked = at_once(
+        lambda: ape("bank", "consent", "--bank", HK_BANK, *TRADE_MESSAGES, "--out", signature, "--network", "::test"),
+        lambda: ape("bank", "lock", trade, "--bank", HK_BANK, *TRADE_MESSAGES),
+    )
+    assert "throwaway corridor" in signed.stderr
+    assert len(wire.load(Signature, signature.read_text()).r) == 32
+    assert f"still to lock: {THAI_BANK}" in locked.stdout
+    claimed, refunded = at_once(
+        lambda: ape("bank", "claim", trade, "--bank", HK_BANK),
+        lambda: ape("bank", "refund", trade, "--bank", THAI_BANK),
+    )
+    assert f"{THAI_BANK} pays {HK_BANK} THB 45,000,000.00" in claimed.stdout
+    assert "moved past the timelock" in refunded.stderr
+    assert f"refunded: {THAI_BANK} pays" in refunded.stdout
+
+
+def test_the_operator_and_an_issuer_can_try_theirs_and_a_refusal_is_one_line_with_its_exit_code(ape):
+    redeem = ("issuer", "redeem", "HKD", HK_BANK[:8], "99000000.00", "--reference", "R1")
+    settled, refused = at_once(lambda: ape("operator", "cycle"), lambda: ape(*redeem, exit_code=5))
+    assert "settled gross: 1" in settled.stdout
+    [line] = [line for line in refused.stderr.splitlines() if line.startswith("ERROR")]
+    assert "DepositTokenInsufficientAvailable" in line
+    assert HK_BANK in line
+
+
+# -- parties with keys of their own, a node with proof-of-authority headers -------------------------------------------
+
+
+class Parties:
+    """Each party in a folder of its own; in common they have a node and the address file."""
+
+    def __init__(self, ape, url):
+        self.ape, self.url = ape, url
+        self.addresses = ape.folder / "deployment.json"
+
+    def run(self, role, *arguments, **options):
+        where = ("--data-dir", self.ape.folder / role, "--addresses", self.addresses, "--network", self.url)
+        key = () if arguments[1] == "balances" else ("--account", role)
+        return self.ape(*arguments, *key, *where, **{"CORRIDOR_PASSPHRASE": PASSPHRASE} | options)
+
+    def deploy(self):
+        issuers = [
+            f"--issuer={code}={address_of(role)}" for code, role in (("HKD", "hkd_issuer"), ("THB", "thb_issuer"))
+        ]
+        return self.run("corridor_operator", "operator", "deploy", *issuers)
+
+    def admit_and_issue(self, issuer, bank, role, currency, amount):
+        self.run(issuer, "issuer", "admit", bank, f"{bank[:2]}BANKA{'0' * 13}", address_of(role))
+        return self.run(issuer, "issuer", "issue", currency, bank, amount, "--reference", "R-1")
+
+
+def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of_authority_headers(ape, tmp_path):
+    ape.add_accounts()
+    with anvil("--gas-price", "0", "--base-fee", "0") as node, proof_of_authority(node) as url:
+        with pytest.raises(ExtraDataLengthError):
+            Web3(HTTPProvider(url)).eth.get_block("latest")
+        parties = Parties(ape, url)
+        first, ledger = parties.deploy(), connect(node)
+        deployer, written = address_of("corridor_operator"), parties.addresses.read_bytes()
+        sent = ledger.account_nonce(deployer)
+        again = parties.deploy()
+        assert "nothing was sent" in again.stdout
+        assert re.findall("0x[0-9a-f]{40}", again.stdout) == re.findall("0x[0-9a-f]{40}", first.stdout)
+        assert (ledger.account_nonce(deployer), parties.addresses.read_bytes()) == (sent, written)
+
+        issued = at_once(
+            lambda: parties.admit_and_issue("hkd_issuer", HK_BANK, "hong_kong_bank", "HKD", "10000000.00"),
+            lambda: parties.admit_and_issue("thb_issuer", THAI_BANK, "thai_bank", "THB", "45000000.00"),
+        )
+        issue = ("issuer", "issue", "HKD", HK_BANK, "10000000.00", "--reference", "R-1")
+        assert parties.run("hkd_issuer", *issue).stdout == issued[0].stdout, "one reference issues once"
+
+        leads, follows = tmp_path / "lead.json", tmp_path / "follow.json"
+        parties.run("hong_kong_bank", "bank", "lock", leads, "--bank", HK_BANK, *TRADE_MESSAGES)
+        preimage = leads.with_name("lead.json.preimage")
+        assert stat.S_IMODE(preimage.stat().st_mode) == 0o600
+        assert preimage.read_text().strip() not in leads.read_text()
+        follows.write_bytes(leads.read_bytes())
+        both = parties.run("thai_bank", "bank", "lock", follows, "--bank", THAI_BANK, *TRADE_MESSAGES)
+        assert "all legs are locked" in both.stdout
+        parties.run("hong_kong_bank", "bank", "claim", leads, "--bank", HK_BANK)
+        shown = parties.run("thai_bank", "bank", "balances")
+    assert balances_in(shown.stdout) == {
+        (HK_BANK, "HKD"): ("0.00", "0.00"),
+        (HK_BANK, "THB"): ("45,000,000.00", "0.00"),
+        (THAI_BANK, "HKD"): ("10,000,000.00", "0.00"),
+        (THAI_BANK, "THB"): ("0.00", "0.00"),
+    }
+
+
+# -- a whole corridor in a data directory ------------------------------------------------------------------------------
+
+
+def test_a_corridor_deployed_on_a_node_frees_what_a_bank_locked_and_then_settles_the_trade_itself(ape, tmp_path):
+    data, trade, proposal = tmp_path / "data", tmp_path / "trade.json", tmp_path / "proposal.json"
+    with anvil() as url:
+        where = ("--network", f"ethereum:custom:{url}", "--data-dir", data)
+        ape("operator", "deploy", "--business-date", "2026-11-23", *where)
+        ape("bank", "lock", trade, "--bank", HK_BANK, *TRADE_MESSAGES, *where)
+        node, owed = connect(url), wire.load(Trade, trade.read_text()).obligation
+        proposal.write_text(wire.dump(GrossProposal(owed, node.head().timestamp_s + 600)))
+        refused = ape("bank", "consent", proposal, "--bank", HK_BANK, *where, exit_code=1)
+        assert "in another live consent" in refused.stderr
+
+        node.node.ask("evm_increaseTime", hex(3_700))
+        node.node.ask("evm_mine")
+        refunded = ape("bank", "refund", trade, "--bank", HK_BANK, *where)
+        assert f"refunded: {HK_BANK} pays {THAI_BANK} HKD 10,000,000.00" in refunded.stdout
+        with open_corridor(data) as corridor:
+            corridor.agents[THAI_BANK].submit(THAI_SIDE.read_bytes(), corridor.operator)
+        assert "1 taken in, 0 refused" in ape("bank", "submit", HK_SIDE, "--bank", HK_BANK, *where).stdout
+        assert "settled gross: 1, settled net: 0, waiting: 0" in ape("operator", "cycle", *where).stdout
