@@ -60,7 +60,7 @@ def test_an_unknown_currency_is_the_callers_mistake():
         parse_amount("XXX", "1")
 
 
-@given(st.sampled_from(sorted(MINOR_UNIT_DIGITS)), st.integers(1, 10**18))
+@given(st.sampled_from(sorted(MINOR_UNIT_DIGITS)), st.integers(1, 10**18 - 1))
 def test_writing_and_reading_is_the_same_amount(currency, amount_minor):
     assert parse_amount(currency, format_minor(currency, amount_minor, grouped=False)) == amount_minor
 
