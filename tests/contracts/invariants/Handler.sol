@@ -101,7 +101,9 @@ contract Handler is Authorities {
             IPvPSettlement.ObligationRecord memory record = _ledgers[lock_.ledger].settlement.obligation(lock_.id);
             if (record.state != stateOf[lock_.ledger][lock_.id]) return false;
             bool current = record.attempt == lock_.terms.attempt;
-            if (current && record.state == IPvPSettlement.State.Locked && record.lockedMask != lock_.mask) return false;
+            if (current && record.state == IPvPSettlement.State.Locked && record.lockedMask != lock_.mask) {
+                return false;
+            }
             if (record.state != IPvPSettlement.State.Locked && record.lockedMask != 0) return false;
         }
         return true;

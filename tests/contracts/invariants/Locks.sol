@@ -124,8 +124,7 @@ abstract contract Locks is Payments {
     {
         Signature memory signature = bySignature ? _signLock(payer, legs, terms) : _none();
         uint64 deadline = uint64(nowS + 600);
-        bytes memory data =
-            abi.encodeCall(settlement.lock, (INSTRUCTIONS, legs, terms, payer.bic, deadline, signature));
+        bytes memory data = abi.encodeCall(settlement.lock, (INSTRUCTIONS, legs, terms, payer.bic, deadline, signature));
         return _do(address(settlement), bySignature ? STRANGER : payer.key, data);
     }
 
@@ -189,7 +188,9 @@ abstract contract Locks is Payments {
         _on(_locks[index].ledger);
         Leg[] memory legs = abi.decode(_locks[index].legs, (Leg[]));
         if (_mix(seed, 1) % 3 == 0) _obstruct(_mix(seed, 2), legs[_mix(seed, 3) % legs.length]);
-        for (uint256 i = 0; i < legs.length; ++i) _refundLeg(index, legs, i);
+        for (uint256 i = 0; i < legs.length; ++i) {
+            _refundLeg(index, legs, i);
+        }
     }
 
     /// @notice After everything, each locked leg comes free by a stranger's hand.
@@ -199,7 +200,9 @@ abstract contract Locks is Payments {
             if (nowS < _locks[index].terms.timelock) nowS = _locks[index].terms.timelock;
             _on(_locks[index].ledger);
             Leg[] memory legs = abi.decode(_locks[index].legs, (Leg[]));
-            for (uint256 i = 0; i < legs.length; ++i) _refundLeg(index, legs, i);
+            for (uint256 i = 0; i < legs.length; ++i) {
+                _refundLeg(index, legs, i);
+            }
         }
     }
 

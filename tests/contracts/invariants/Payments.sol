@@ -180,7 +180,11 @@ abstract contract Payments is World {
         }
     }
 
-    function _insteadOfNet(uint256 seed, Bank memory victim, Batch memory batch) private view returns (Signature memory) {
+    function _insteadOfNet(uint256 seed, Bank memory victim, Batch memory batch)
+        private
+        view
+        returns (Signature memory)
+    {
         uint256 kind = seed % 6;
         if (kind == 0) return _none();
         if (kind == 1) return _sign(_bank(THIEF).secret, _netDigest(victim, batch));

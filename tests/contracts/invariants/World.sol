@@ -229,7 +229,9 @@ abstract contract World is CorridorTest {
         IPvPSettlement.State before = stateOf[_here][id];
         _violated("Once", before != IPvPSettlement.State.None && before != IPvPSettlement.State.Refunded);
         stateOf[_here][id] = IPvPSettlement.State.Settled;
-        for (uint256 i = 0; i < legs.length; ++i) _bookLeg(legs[i]);
+        for (uint256 i = 0; i < legs.length; ++i) {
+            _bookLeg(legs[i]);
+        }
     }
 
     // ----- LEGS -------------------------------------------------------------------------------------------------
@@ -261,7 +263,9 @@ abstract contract World is CorridorTest {
         uint256 at = count;
         while (at > 0 && _key(leg) < _key(legs[at - 1])) --at;
         if (at > 0 && _key(leg) == _key(legs[at - 1])) return count;
-        for (uint256 i = count; i > at; --i) legs[i] = legs[i - 1];
+        for (uint256 i = count; i > at; --i) {
+            legs[i] = legs[i - 1];
+        }
         legs[at] = leg;
         return count + 1;
     }
