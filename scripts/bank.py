@@ -10,7 +10,7 @@ import click
 from corridor import bilateral, wire
 from corridor.ledger import contracts
 from corridor.ledger.sender import write_durably
-from corridor.money import format_minor
+from corridor.money import format_minor, parse_amount
 from corridor.ports import GrossProposal
 from scripts import _common, _trades
 from scripts._common import Command, KeyOptions, Unusable
@@ -31,7 +31,7 @@ _MESSAGES = click.option(
 
 @click.group()
 def cli() -> None:
-    """For a participant bank: balances, submit, consent; lock, claim, refund without an operator."""
+    """For a participant bank: balances, submit, redeem, consent; lock, claim, refund without an operator."""
 
 
 @cli.command(cls=Command)
@@ -77,6 +77,43 @@ def submit(
                 click.echo(f"  answer: {where.data_dir / 'banks' / bank / 'outbox' / name}")
             refused = refused or bool(answer.refused or answer.refused_whole)
     ctx.exit(REFUSED if refused else 0)
+
+
+@cli.command(cls=Command)
+@click.argument("currency")
+@click.argument("amount")
+@_BANK
+@click.option("--reference", required=True, help="The bank's own reference; the same one again asks nothing new.")
+@_common.key_options
+@_common.place_options
+def redeem(
+    provider: Any,
+    currency: str,
+    amount: str,
+    bank: str,
+    reference: str,
+    key: KeyOptions,
+    data_dir: Path,
+    addresses: Path | None,
+) -> None:
+    """Ask the issuer of CURRENCY to redeem AMOUNT (say 1000000.00).
+
+    The amount is held until the issuer answers (ape run issuer redeem). No issuer can debit a bank that didn't ask.
+    """
+    with _common.place(provider, data_dir, addresses) as where:
+        if currency not in where.deployment.tokens:
+            known = ", ".join(where.deployment.tokens)
+            raise Unusable(f"{currency} is no currency of this corridor", next_step=f"There are: {known}")
+        by = _common.signer(where, key, _trades.home_of(where, bank))
+        _common.require_key_of(where, bank, by)
+        amount_minor = parse_amount(currency, amount)
+        call = contracts.request_redemption(where.deployment.tokens[currency], amount_minor)
+        receipt = _common.send(where, by, call, f"request-redemption:{currency}:{bank}:{reference}")
+        events = contracts.occurrences(receipt.logs)
+        number = next(one.values["number"] for one in events if one.name == "RedemptionRequested")
+        _common.told(
+            receipt, f"request {number}: {currency} {format_minor(currency, amount_minor)} held for redemption"
+        )
 
 
 @cli.command(cls=Command)

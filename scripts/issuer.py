@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from corridor.ledger import contracts
 from corridor.ledger.contracts import Call, ParticipantStatus
+from corridor.ledger.records import RedemptionRequest, RedemptionState
 from corridor.money import format_minor, parse_amount
 from scripts import _common
 from scripts._common import Command, KeyOptions, Place, Unusable
@@ -98,34 +100,53 @@ def issue(
 
 @cli.command(cls=Command)
 @click.argument("currency")
-@_BANK
-@click.argument("amount")
-@_REFERENCE
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--reference", help="Fulfil: the reserve account's booking reference; each is used once for a currency.")
+@click.option("--refuse", is_flag=True, help="Refuse: the bank has its tokens back.")
 @_common.key_options
 @_common.place_options
 def redeem(
     provider: Any,
     currency: str,
-    bic: str,
-    amount: str,
-    reference: str,
+    number: int | None,
+    reference: str | None,
+    refuse: bool,
     key: KeyOptions,
     data_dir: Path,
     addresses: Path | None,
 ) -> None:
-    """Redeem AMOUNT of CURRENCY that bank BIC gives back for reserves.
+    """Answer request NUMBER of a bank to redeem CURRENCY: --reference fulfils it, --refuse refuses it.
 
-    No issuer can debit a bank: the transaction is signed with the key of bank BIC, which so asks for its reserves.
+    Without NUMBER: list the open requests. A bank asks with: ape run bank redeem.
     """
+    if number is not None and (reference is None) != refuse:
+        raise click.UsageError("answer a request with either --reference or --refuse")
     with _common.place(provider, data_dir, addresses) as where:
-        token, amount_minor = _token(where, currency), parse_amount(currency, amount)
-        hashed = _common.reference_hash(reference)
-        by = _common.signer(where, key, where.data_dir / "banks" / bic)
-        _common.require_key_of(where, bic, by)
-        call = contracts.redeem(token, amount_minor, hashed)
-        purpose = f"redeem:{currency}:{bic}:{amount_minor}:{hashed.hex()}"
-        receipt = _common.send(where, by, call, purpose)
-        _common.told(receipt, f"redeemed {currency} {format_minor(currency, amount_minor)} of {bic}, {reference}")
+        token = _token(where, currency)
+        requests = {one.number: one for one in contracts.redemption_requests(where.ledger, token)}
+        if number is None:
+            _list_open(currency, requests.values())
+            return
+        if number not in requests:
+            raise Unusable(f"there is no request {number} for {currency}", next_step="List them: leave NUMBER out")
+        by = _common.signer(where, key, where.data_dir / "issuers" / currency)
+        if refuse:
+            call, done = contracts.refuse_redemption(token, number), "refused"
+        else:
+            hashed = _common.reference_hash(reference or "")
+            call, done = contracts.fulfil_redemption(token, number, hashed), f"fulfilled, {reference}"
+        asked = requests[number]
+        receipt = _common.send(where, by, call, f"redemption:{currency}:{number}:{'refuse' if refuse else reference}")
+        amount = format_minor(currency, asked.amount_minor)
+        _common.told(receipt, f"request {number} of {asked.participant}, {currency} {amount}: {done}")
+
+
+def _list_open(currency: str, requests: Iterable[RedemptionRequest]) -> None:
+    open_ones = [one for one in requests if one.state is RedemptionState.REQUESTED]
+    for one in open_ones:
+        click.echo(f"{one.number}: {one.participant} asks for {currency} {format_minor(currency, one.amount_minor)}")
+    if not open_ones:
+        click.echo(f"no open requests to redeem {currency}")
 
 
 def _change_status(where: Place, key: KeyOptions, bic: str, call: Call, wanted: ParticipantStatus) -> None:

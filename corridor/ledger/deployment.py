@@ -19,7 +19,7 @@ from rlp import encode as rlp_encode  # type: ignore[import-untyped]
 
 from corridor.ledger.abi import contract
 from corridor.ledger.adapter import Ledger
-from corridor.ledger.contracts import REGISTRY, SETTLEMENT, TOKEN
+from corridor.ledger.contracts import EVIDENCE, REGISTRY, SETTLEMENT, TOKEN
 from corridor.ledger.errors import LedgerError
 from corridor.ledger.rpc import Question
 from corridor.ledger.sender import Intent, TransactionStore, send_once, write_durably
@@ -86,7 +86,7 @@ class Deployment:
     Attributes:
         chain_id: of the ledger.
         block_number: of the first contract; there is nothing of ours before it.
-        registry, settlement: addresses.
+        registry, settlement, evidence: addresses.
         tokens: address by currency.
         code_hashes: keccak of the code at each address, as hex text.
     """
@@ -95,13 +95,14 @@ class Deployment:
     block_number: int
     registry: str
     settlement: str
+    evidence: str
     tokens: Mapping[str, str]
     code_hashes: Mapping[str, str]
 
     @property
     def addresses(self) -> list[str]:
         """All contracts: whose events to read."""
-        return [self.registry, self.settlement, *self.tokens.values()]
+        return [self.registry, self.settlement, self.evidence, *self.tokens.values()]
 
     def currency_of(self, token: str) -> str:
         """Return the currency of a token's address; KeyError where it is none of the corridor's."""
@@ -152,6 +153,7 @@ def deploy(
     issuers = [one.issuer for one in plan.jurisdictions]
     registry = create(REGISTRY, REGISTRY, plan.operator, countries, issuers)
     settlement = create(SETTLEMENT, SETTLEMENT, registry)
+    evidence = create(EVIDENCE, EVIDENCE, registry)
     tokens = {
         one.code: create(
             f"{TOKEN} {one.code}",
@@ -160,8 +162,9 @@ def deploy(
         )
         for one in plan.currencies
     }
-    code_hashes = {address: code_hash(ledger, address) for address in (registry, settlement, *tokens.values())}
-    return Deployment(ledger.chain_id, min(first_blocks), registry, settlement, tokens, code_hashes)
+    placed = (registry, settlement, evidence, *tokens.values())
+    code_hashes = {address: code_hash(ledger, address) for address in placed}
+    return Deployment(ledger.chain_id, min(first_blocks), registry, settlement, evidence, tokens, code_hashes)
 
 
 def contract_address(sender: str, nonce: int) -> str:

@@ -186,7 +186,7 @@ def test_what_a_bank_does_alone_can_be_tried_on_ape_s_empty_test_chain(ape, tmp_
 
 
 def test_the_operator_and_an_issuer_can_try_theirs_and_a_refusal_is_one_line_with_its_exit_code(ape):
-    redeem = ("issuer", "redeem", "HKD", HK_BANK[:8], "99000000.00", "--reference", "R1")
+    redeem = ("bank", "redeem", "HKD", "99000000.00", "--bank", HK_BANK[:8], "--reference", "R1")
     settled, refused = at_once(lambda: ape("operator", "cycle"), lambda: ape(*redeem, exit_code=5))
     assert "settled gross: 1" in settled.stdout
     [line] = [line for line in refused.stderr.splitlines() if line.startswith("ERROR")]
