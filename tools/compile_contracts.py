@@ -59,6 +59,18 @@ def _resolve(importer: str, target: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(importer), target)).replace(os.sep, "/")
 
 
+def imported(name: str, sources: Mapping[str, str]) -> set[str]:
+    """Return ``name`` and everything that it imports, directly or not."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += [_resolve(one, target) for target in _IMPORT.findall(sources[one])]
+    return found
+
+
 def compile_artifacts(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """Compile all contracts; return the artefact of each deployed one by its name.
 

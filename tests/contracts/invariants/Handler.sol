@@ -11,7 +11,7 @@ contract Handler is Authorities {
 
     /// @notice What Foundry may call: one action each.
     function actions() external pure returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](24);
+        selectors = new bytes4[](25);
         selectors[0] = this.settleGross.selector;
         selectors[1] = this.settleApproved.selector;
         selectors[2] = this.stealGross.selector;
@@ -36,6 +36,7 @@ contract Handler is Authorities {
         selectors[21] = this.letGo.selector;
         selectors[22] = this.rotate.selector;
         selectors[23] = this.useRetiredKey.selector;
+        selectors[24] = this.claimHalf.selector;
     }
 
     /// @notice Actions that end much of what is open: seldom enough to get their own list.

@@ -181,6 +181,23 @@ abstract contract Locks is Payments {
         _mustFail("Consent", address(settlement), STRANGER, data);
     }
 
+    /// @notice A thief claims an obligation of which one payer sleeps, after that payer has locked as much for another:
+    /// what is held for one obligation must not pay another.
+    function claimHalf(uint256 seed) external {
+        if (_locks.length == 0) return;
+        Lock memory half = _locks[_pick(seed)];
+        if (half.state != IPvPSettlement.State.Locked || half.mask == half.full || nowS >= half.terms.timelock) return;
+        _on(half.ledger);
+        Leg[] memory legs = abi.decode(half.legs, (Leg[]));
+        for (uint256 i = 0; i < legs.length; ++i) {
+            if (half.full & ~half.mask & (1 << i) == 0) continue;
+            Leg[] memory other = _one(legs[i]);
+            other[0].amount += 1;
+            _lockAll(other, _termsFrom(_mix(seed, 1), other), 1);
+        }
+        _mustFail("Atomicity", address(settlement), _bank(THIEF).key, _claimData(half, legs, PREIMAGE));
+    }
+
     /// @notice Somebody refunds a leg, at any time; just before, an authority may do its worst.
     function refund(uint256 seed) external {
         if (_locks.length == 0) return;

@@ -96,7 +96,7 @@ abstract contract Payments is World {
         return other;
     }
 
-    /// @dev The other signature that the curve's symmetry makes of a signature.
+    /// @dev The other signature that the curve's symmetry makes of a signature. The compact form has no room for its s.
     function _highS(Signature memory signature) private pure returns (Signature memory) {
         uint256 parity = uint256(signature.vs) >> 255;
         uint256 s = SECP256K1_ORDER - (uint256(signature.vs) & (type(uint256).max >> 1));
