@@ -1,6 +1,6 @@
 """The contracts and their specification, driven together at random: they agree on every outcome, error and balance.
 
-``CORRIDOR_DIFFERENTIAL_EXAMPLES`` and ``_STEPS`` make it longer; ``make fuzz`` does.
+``CORRIDOR_DIFFERENTIAL_EXAMPLES`` and ``_STEPS`` make it longer.
 """
 
 from __future__ import annotations
