@@ -39,7 +39,7 @@ bench-gas: $(VENV)/.dev $(NODE_TOOLS) ## Measure what the contracts cost; rewrit
 
 lock: ## Make the locked requirements anew from pyproject.toml (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--extra corridor --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+		--extra corridor --extra liquidity --extra comparison --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--extra corridor pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/run.txt
 
