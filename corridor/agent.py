@@ -24,7 +24,7 @@ from corridor.credit_rules import DeliveryRefused, ForwardRefused
 from corridor.iso20022 import ANSWERS, CreditTransfer, UnreadableMessage, definition_of_message, read_message
 from corridor.ledger import contracts
 from corridor.ledger.contracts import Call
-from corridor.model import LockTerms, Obligation, Signature
+from corridor.model import LockTerms, Obligation, ObligationRecord, Signature
 from corridor.ports import (
     Amendment,
     Answer,
@@ -60,6 +60,9 @@ class LedgerView(Protocol):
 
     def batch_of(self, proposer: str, round_: int) -> bytes | None:
         """The batch that took the round, if one did."""
+
+    def record(self, obligation_id: bytes) -> ObligationRecord:
+        """What the ledger knows of the obligation."""
 
     def is_discharged(self, obligation_id: bytes) -> bool:
         """Whether the obligation was settled gross or claimed."""
@@ -135,14 +138,17 @@ class BankAgent:
         with self._database.begin() as connection:
             SqlBooks(connection).record_message(message_hash, raw, wire.dump(signature), self._instructions_in(raw))
 
-    def lock(self, owed: Obligation, terms: LockTerms) -> Call:
+    def lock(self, owed: Obligation, terms: LockTerms, other: LedgerView | None = None) -> Call:
         """Check and record that the bank locks its legs, and return the transaction that does; its bank sends it.
 
         The obligation then is in this lock and in no consent, until a final block shows it claimed or the timelock
         passed. Asked again for the very same lock, say after a crash before it was sent, the answer is the same.
+        Where the terms name a second ledger, ``other`` is the bank's own view of it.
         Raises :class:`ConsentRefused`.
         """
         consent_rules.check_canonical(self.bic, owed)
+        if terms.other_chain_id:
+            self._check_other_ledger(owed, terms, other)
         identifier = typed_data.obligation_id(owed)
         deadline_s = self._ledger.time_s() + MAX_CONSENT_S // 2
         epoch = self._ledger.epoch(self.bic)
@@ -154,9 +160,21 @@ class BankAgent:
                 consent_rules.check_lock(self.bic, self._place, self._known(books, [owed]), owed)
                 digest = typed_data.lock_consent_digest(self._domain, self.bic, epoch, deadline_s, owed, terms)
                 consent = Consent("lock", digest, identifier, None, None, terms.timelock_s)
-                debits = consent_rules.net_debits(self.bic, (owed,))
+                debits = consent_rules.net_debits(self.bic, self._place, (owed,))
                 books.record_consent(consent, debits, evidence, self._items([owed]))
         return contracts.lock(self._ledger.settlement, owed, terms, self.bic, deadline_s)
+
+    def _check_other_ledger(self, owed: Obligation, terms: LockTerms, other: LedgerView | None) -> None:
+        """The bank sees the other ledger itself; with the earlier timelock, it locks only behind the lead leg."""
+        named = (terms.other_chain_id, terms.other_settlement.lower())
+        if other is None or (other.chain_id, other.settlement.lower()) != named:
+            raise ConsentRefused(self.bic, "terms", f"this bank has no node of chain {named[0]}, contract {named[1]}")
+        if terms.timelock_s > terms.other_timelock_s:
+            return
+        record = other.record(typed_data.obligation_id(owed))
+        lead = terms.mirrored(self._ledger.chain_id, self._ledger.settlement, record.attempt)
+        later_by_s = (lead.timelock_s - other.time_s()) - (terms.timelock_s - self._ledger.time_s())
+        consent_rules.check_follow(self.bic, owed, lead, record, other.chain_id, later_by_s=later_by_s)
 
     # -- what the operator asks -----------------------------------------------------------------------------------
 
@@ -175,7 +193,7 @@ class BankAgent:
             )
             books.record_consent(
                 Consent("gross", digest, identifier, None, None, proposal.deadline_s),
-                consent_rules.net_debits(self.bic, (proposal.obligation,)),
+                consent_rules.net_debits(self.bic, self._place, (proposal.obligation,)),
                 wire.dump(proposal),
                 self._items([proposal.obligation]),
             )
@@ -197,7 +215,7 @@ class BankAgent:
             digest = typed_data.net_consent_digest(self._domain, self.bic, epoch, batch)
             books.record_consent(
                 Consent("net", digest, typed_data.batch_id(batch), batch.proposer, batch.round, batch.deadline_s),
-                consent_rules.net_debits(self.bic, proposal.obligations),
+                consent_rules.net_debits(self.bic, self._place, proposal.obligations),
                 wire.dump(proposal),
                 self._items(proposal.obligations),
             )

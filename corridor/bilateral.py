@@ -14,9 +14,17 @@ from dataclasses import dataclass
 from corridor import wire
 from corridor.errors import CorridorError
 from corridor.iso20022 import CreditTransfer, read_message
-from corridor.ledger.contracts import ObligationRecord, ObligationState
 from corridor.matching import TradeSide, match
-from corridor.model import Instruction, Leg, LockTerms, Obligation, ObligationError, obligation
+from corridor.model import (
+    Instruction,
+    Leg,
+    LockTerms,
+    Obligation,
+    ObligationError,
+    ObligationRecord,
+    ObligationState,
+    obligation,
+)
 from corridor.money import MINOR_UNIT_DIGITS, Money, parse_amount
 
 VERSION = 1

@@ -15,15 +15,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corridor.merkle import BoundLeg, LegForest, ProofError, pair_leaf, proves
-from corridor.model import Batch, Instruction, Obligation, ObligationError, is_address, is_bic, is_integer, obligation
+from corridor.model import (
+    Batch,
+    Instruction,
+    LockTerms,
+    Obligation,
+    ObligationError,
+    ObligationRecord,
+    ObligationState,
+    is_address,
+    is_bic,
+    is_integer,
+    obligation,
+)
 from corridor.ports import ConsentRefused, GrossProposal, NetProposal
-from corridor.typed_data import obligation_id
+from corridor.typed_data import obligation_id, terms_hash
 
 # Rounds count up from one, and both stores keep them in 64 bits.
 _MAX_ROUND = 2**63 - 1
+# By how much the contract keeps the timelocks of two ledgers apart: outage planned for, finality, clock skew.
+SAFETY_MARGIN_S = 1_800
+# What of that margin two ledgers' clocks may use up before a bank locks.
+CLOCK_SKEW_S = 60
 # A net position is a sum of legs; beyond this it is no 256-bit integer of the contract's.
 _MAX_POSITION = 2**255 - 1
 
@@ -72,11 +88,20 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The ledger as the bank knows it: chain, token address per currency, and its own debit limit per token."""
+    """The ledger as the bank knows it: chain, token address per currency, and its own debit limit per token.
+
+    ``elsewhere``: chain and token of what it is paid on a second ledger, by currency; it always pays on this one.
+    """
 
     chain_id: int
     tokens: Mapping[str, str]
     debit_limits: Mapping[str, int]
+    elsewhere: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    def of_bought(self, currency: str) -> tuple[int, str]:
+        """Chain and token address in which the bank is paid ``currency``."""
+        chain_id, token = self.elsewhere.get(currency) or (self.chain_id, self.tokens[currency])
+        return chain_id, token.lower()
 
 
 def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) -> None:
@@ -89,7 +114,7 @@ def check_gross(bank: str, place: Place, books: Books, proposal: GrossProposal) 
         if consent.kind != "gross" or consent.subject != identifier:
             why = "the obligation, or an instruction of it, is in another live consent"
             raise ConsentRefused(bank, "instructed", why, frozenset({identifier}))
-    _check_limits(bank, place, books, net_debits(bank, (owed,)), gross=identifier)
+    _check_limits(bank, place, books, net_debits(bank, place, (owed,)), gross=identifier)
 
 
 def check_lock(bank: str, place: Place, books: Books, owed: Obligation) -> None:
@@ -99,7 +124,29 @@ def check_lock(bank: str, place: Place, books: Books, owed: Obligation) -> None:
     if _live(bank, books, owed):
         why = "the obligation, or an instruction of it, is in a live consent or lock"
         raise ConsentRefused(bank, "instructed", why, frozenset({obligation_id(owed)}))
-    _check_limits(bank, place, books, net_debits(bank, (owed,)), gross=obligation_id(owed))
+    _check_limits(bank, place, books, net_debits(bank, place, (owed,)), gross=obligation_id(owed))
+
+
+def check_follow(
+    bank: str, owed: Obligation, lead: LockTerms, record: ObligationRecord, chain_id: int, *, later_by_s: int
+) -> None:
+    """Raise :class:`ConsentRefused` unless a bank may lock behind the lead leg that another ledger shows.
+
+    Args:
+        lead: the terms as they must stand on the lead ledger.
+        record: what a *final* block of the lead ledger says of the obligation.
+        chain_id: the lead ledger's.
+        later_by_s: how much later than here the lead leg's time is up, each measured by its own ledger's clock.
+    """
+    lead_legs = sum(1 << place for place, leg in enumerate(owed.legs) if leg.chain_id == chain_id)
+    objected = frozenset({obligation_id(owed)})
+    if record.state is not ObligationState.LOCKED or record.locked_mask != lead_legs:
+        raise ConsentRefused(bank, "terms", f"no final block of chain {chain_id} shows the lead leg locked", objected)
+    if record.commitment != terms_hash(lead)[: len(record.commitment)]:
+        raise ConsentRefused(bank, "terms", f"on chain {chain_id} the lead leg is locked under other terms", objected)
+    if later_by_s < SAFETY_MARGIN_S - CLOCK_SKEW_S:
+        why = f"by the ledgers' clocks the lead leg's time ends only {later_by_s} s after this one's"
+        raise ConsentRefused(bank, "terms", why, objected)
 
 
 def check_net(bank: str, place: Place, books: Books, proposal: NetProposal) -> None:
@@ -120,7 +167,8 @@ def check_net(bank: str, place: Place, books: Books, proposal: NetProposal) -> N
                 why = "the obligation, or an instruction of it, is in a live consent of another round"
                 raise ConsentRefused(bank, "instructed", why, frozenset({obligation_id(owed)}))
     _check_position(bank, proposal)
-    _check_limits(bank, place, books, net_debits(bank, proposal.obligations), net=(batch.proposer, batch.round))
+    debits = net_debits(bank, place, proposal.obligations)
+    _check_limits(bank, place, books, debits, net=(batch.proposer, batch.round))
 
 
 def own_instructions(bank: str, owed: Obligation) -> tuple[str, ...]:
@@ -235,7 +283,7 @@ def _check_instructed(bank: str, place: Place, books: Books, owed: Obligation) -
             why = f"{instruction.uetr} is a plain payment, and no side of a trade"
             raise ConsentRefused(bank, "instructed", why, objected)
         if own.bought_currency is not None:
-            bought = (own.payee, place.chain_id, place.tokens[own.bought_currency].lower())
+            bought = (own.payee, *place.of_bought(own.bought_currency))
             if gets.get(bought) != own.bought_minor:
                 why = f"{instruction.uetr} buys {own.bought_currency}, which the obligation does not bring in full"
                 raise ConsentRefused(bank, "instructed", why, objected)
@@ -260,9 +308,10 @@ def _why_not(own: Instructed, instruction: Instruction, place: Place) -> str:
         return "is not what this bank instructed"
     if own.state != "open":
         return f"is {own.state}"
-    for currency in (own.currency, own.bought_currency):
-        if currency is not None and currency not in place.tokens:
-            return f"is in {currency}, which has no token here"
+    if own.currency not in place.tokens:
+        return f"is in {own.currency}, which has no token here"
+    if own.bought_currency is not None and own.bought_currency not in {*place.tokens, *place.elsewhere}:
+        return f"buys {own.bought_currency}, which has no token here"
     return ""
 
 
@@ -284,12 +333,13 @@ def _check_position(bank: str, proposal: NetProposal) -> None:
             raise ConsentRefused(bank, "position", why)
 
 
-def net_debits(bank: str, owed: tuple[Obligation, ...]) -> dict[str, int]:
-    """Return what ``bank`` would pay net per token address if ``owed`` were discharged together."""
+def net_debits(bank: str, place: Place, owed: tuple[Obligation, ...]) -> dict[str, int]:
+    """Return what ``bank`` would pay net, here, per token address if ``owed`` were discharged together."""
     net: dict[str, int] = {}
     for one in owed:
         for leg in one.legs:
-            if bank in (leg.payer, leg.payee):
+            # On another ledger the same address is another token.
+            if bank in (leg.payer, leg.payee) and leg.chain_id == place.chain_id:
                 token = leg.token.lower()
                 net[token] = net.get(token, 0) + (leg.amount_minor if leg.payer == bank else -leg.amount_minor)
     return {token: amount for token, amount in net.items() if amount > 0}

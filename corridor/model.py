@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 
 from corridor.errors import CorridorError
 
@@ -144,6 +145,35 @@ class LockTerms:
     other_chain_id: int = 0
     other_settlement: str = "0x" + "00" * 20
     other_timelock_s: int = 0
+
+    def mirrored(self, chain_id: int, settlement: str, attempt: int) -> LockTerms:
+        """The terms as they stand on the other ledger, where it is attempt number ``attempt``.
+
+        Args:
+            chain_id, settlement: this ledger's, which is the other one's other ledger.
+        """
+        return LockTerms(attempt, self.hashlock, self.other_timelock_s, chain_id, settlement, self.timelock_s)
+
+
+class ObligationState(IntEnum):
+    """An obligation's life on the ledger. Claimed and settled are final."""
+
+    NONE = 0
+    LOCKED = 1
+    CLAIMED = 2
+    REFUNDED = 3
+    SETTLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationRecord:
+    """An obligation on the ledger. Bit i of ``locked_mask`` says that leg i is locked there; ``commitment`` is the
+    first 25 bytes of the terms' hash."""
+
+    state: ObligationState
+    attempt: int
+    locked_mask: int
+    commitment: bytes = bytes(25)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from corridor import wire
 from corridor.errors import CorridorError
 from corridor.ledger import contracts
 from corridor.ledger.adapter import Ledger
-from corridor.ledger.contracts import ObligationState
 from corridor.merkle import LegProof, ProofError
-from corridor.model import Batch, Obligation, ObligationError, is_address, is_integer, obligation
+from corridor.model import Batch, Obligation, ObligationError, ObligationState, is_address, is_integer, obligation
 from corridor.typed_data import batch_id, obligation_id
 
 VERSION = 1

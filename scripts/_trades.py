@@ -16,9 +16,8 @@ import click
 from corridor import bilateral, wire
 from corridor.bilateral import Trade
 from corridor.ledger import contracts
-from corridor.ledger.contracts import ObligationRecord
 from corridor.ledger.sender import write_durably
-from corridor.model import Obligation
+from corridor.model import Obligation, ObligationRecord
 from corridor.money import format_minor
 from corridor.ports import GrossProposal, NetProposal
 from corridor.typed_data import obligation_id

@@ -16,7 +16,7 @@ from corridor.ledger.adapter import ContractCall, Ledger, Log
 from corridor.ledger.errors import ContractReverted
 from corridor.ledger.sender import Intent
 from corridor.merkle import LegProof
-from corridor.model import Batch, Leg, LockTerms, Obligation, Signature
+from corridor.model import Batch, Leg, LockTerms, Obligation, ObligationRecord, ObligationState, Signature
 from corridor.typed_data import instructions_hash
 
 REGISTRY, TOKEN, SETTLEMENT, EVIDENCE = "ParticipantRegistry", "DepositToken", "PvPSettlement", "EvidenceRegistry"
@@ -24,8 +24,6 @@ REGISTRY, TOKEN, SETTLEMENT, EVIDENCE = "ParticipantRegistry", "DepositToken", "
 Account = records.Account
 Evidence = records.Evidence
 KeyChange = records.KeyChange
-ObligationRecord = records.ObligationRecord
-ObligationState = records.ObligationState
 Occurrence = records.Occurrence
 ParticipantRecord = records.ParticipantRecord
 ParticipantStatus = records.ParticipantStatus
@@ -334,7 +332,7 @@ def obligation_records(
     function = contract(SETTLEMENT).function("obligation")
     calls = [ContractCall(settlement, function, (one,)) for one in obligation_ids]
     records = [answer[0] for answer in _answered(ledger, calls, block)]
-    return [ObligationRecord(ObligationState(state), attempt, mask) for state, attempt, mask, _ in records]
+    return [ObligationRecord(ObligationState(state), *details) for state, *details in records]
 
 
 def batch_of(

@@ -21,16 +21,6 @@ class ParticipantStatus(IntEnum):
     SUSPENDED = 2
 
 
-class ObligationState(IntEnum):
-    """An obligation's life on the ledger. Claimed and settled are final."""
-
-    NONE = 0
-    LOCKED = 1
-    CLAIMED = 2
-    REFUNDED = 3
-    SETTLED = 4
-
-
 @dataclass(frozen=True, slots=True)
 class ParticipantRecord:
     """A participant as the register has it; status NONE and empty fields where it was never admitted."""
@@ -112,15 +102,6 @@ class Supply:
     redeemed_minor: int
     supply_minor: int
     paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ObligationRecord:
-    """An obligation on the ledger. Bit i of ``locked_mask`` says that leg i is locked there."""
-
-    state: ObligationState
-    attempt: int
-    locked_mask: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from corridor.ledger import contracts
 from corridor.ledger.adapter import Ledger
-from corridor.ledger.contracts import ObligationState
 from corridor.ledger.deployment import Deployment
+from corridor.model import ObligationRecord, ObligationState
 
 _DISCHARGED = frozenset({ObligationState.SETTLED, ObligationState.CLAIMED})
 
@@ -39,8 +39,12 @@ class FinalView:
         block = self._ledger.final_head().number
         return contracts.batch_of(self._ledger, self.settlement, proposer, round_, block=block)
 
-    def is_discharged(self, obligation_id: bytes) -> bool:
-        """Whether the obligation was settled gross or claimed, at the newest final block."""
+    def record(self, obligation_id: bytes) -> ObligationRecord:
+        """What the ledger knew of the obligation at the newest final block."""
         block = self._ledger.final_head().number
         [record] = contracts.obligation_records(self._ledger, self.settlement, [obligation_id], block=block)
-        return record.state in _DISCHARGED
+        return record
+
+    def is_discharged(self, obligation_id: bytes) -> bool:
+        """Whether the obligation was settled gross or claimed, at the newest final block."""
+        return self.record(obligation_id).state in _DISCHARGED

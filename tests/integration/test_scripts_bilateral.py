@@ -11,8 +11,7 @@ from eth_account import Account
 from corridor import bilateral, wire
 from corridor.bilateral import Trade, TradeRefused
 from corridor.keys import KeyUnusable
-from corridor.ledger.contracts import ObligationRecord, ObligationState
-from corridor.model import LockTerms
+from corridor.model import LockTerms, ObligationRecord, ObligationState
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "messages"
 HK_SIDE = (EXAMPLES / "01-pvp-hong-kong-bank-a.xml").read_bytes()

@@ -91,7 +91,7 @@ def test_capitals_in_an_address_are_the_same_token():
     own = payment(HK_BANK_A, TH_BANK_A, 100_00)
     owed = obligation([own.instruction], [replace(own.leg, token="0x" + "AB" * 20)])
     check_gross(HK_BANK_A, PLACE, books(own), gross(owed))
-    assert net_debits(HK_BANK_A, (owed,)) == {HKD: 100_00}
+    assert net_debits(HK_BANK_A, PLACE, (owed,)) == {HKD: 100_00}
 
 
 @pytest.mark.parametrize("kind", ["gross", "net", "lock"])
@@ -114,7 +114,7 @@ def test_nothing_is_signed_twice_in_two_ways(kind):
 def test_limits_are_the_banks_own_for_each_token():
     own = payment(TH_BANK_A, HK_BANK_A, 10**10, "THB")
     check_gross(TH_BANK_A, PLACE, books(own), gross(obligation_of(own)))
-    assert net_debits(TH_BANK_A, (obligation_of(own),)) == {THB: 10**10}
+    assert net_debits(TH_BANK_A, PLACE, (obligation_of(own),)) == {THB: 10**10}
 
 
 def test_a_lock_counts_against_the_limit():
@@ -133,8 +133,8 @@ def test_own_instructions_are_those_the_bank_gave():
 def test_net_debits_leave_out_what_is_received_on_balance():
     own, other = trade(HK_BANK_A, TH_BANK_A, ("HKD", 100_00), ("THB", 450_00))
     back = payment(TH_BANK_A, HK_BANK_A, 30_00)
-    assert net_debits(HK_BANK_A, (obligation_of(own, other), obligation_of(back))) == {HKD: 70_00}
-    assert net_debits(TH_BANK_B, (obligation_of(own, other),)) == {}
+    assert net_debits(HK_BANK_A, PLACE, (obligation_of(own, other), obligation_of(back))) == {HKD: 70_00}
+    assert net_debits(TH_BANK_B, PLACE, (obligation_of(own, other),)) == {}
 
 
 @pytest.mark.parametrize(
