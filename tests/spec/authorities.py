@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.spec.state import DAY_S, Account, Participant, Refused, Request, State, Token, require
+from tests.spec.state import DAY_S, Account, Participant, Request, State, Token, require
 
 RECOVERY_DELAY_S = 3 * DAY_S
 
@@ -192,15 +192,25 @@ def withdraw_redemption(state: State, caller: str, symbol: str, number: int) -> 
     token.account(request.participant).held -= request.amount
 
 
-def freeze(state: State, caller: str, symbol: str, bic: str, *, on: bool = True) -> None:
+def freeze(state: State, caller: str, symbol: str, bic: str) -> None:
     account = _by_issuer(state, caller, symbol).account(bic)
-    if account.frozen == on:
-        raise Refused("DepositTokenFrozen" if on else "DepositTokenNotFrozen")
-    account.frozen = on
+    require(not account.frozen, "DepositTokenFrozen")
+    account.frozen = True
 
 
-def pause(state: State, caller: str, symbol: str, *, on: bool = True) -> None:
+def unfreeze(state: State, caller: str, symbol: str, bic: str) -> None:
+    account = _by_issuer(state, caller, symbol).account(bic)
+    require(account.frozen, "DepositTokenNotFrozen")
+    account.frozen = False
+
+
+def pause(state: State, caller: str, symbol: str) -> None:
     token = _by_issuer(state, caller, symbol)
-    if token.paused == on:
-        raise Refused("DepositTokenPaused" if on else "DepositTokenNotPaused")
-    token.paused = on
+    require(not token.paused, "DepositTokenPaused")
+    token.paused = True
+
+
+def unpause(state: State, caller: str, symbol: str) -> None:
+    token = _by_issuer(state, caller, symbol)
+    require(token.paused, "DepositTokenNotPaused")
+    token.paused = False

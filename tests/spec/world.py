@@ -13,6 +13,7 @@ from coincurve import PrivateKey
 
 from corridor import model, typed_data
 from corridor.ledger import contracts
+from corridor.ledger.abi import contract
 from corridor.ledger.deployment import Currency, Jurisdiction, Plan, deploy
 from corridor.ledger.embedded import open_embedded
 from corridor.ledger.errors import ContractReverted
@@ -24,8 +25,8 @@ START_S = 1_790_000_000
 BANKS = ("HKBAHKHHXXX", "HKBBHKHHXXX", "THBATHBKXXX", "THBBTHBKXXX")
 LEIS = ("5493000000000000HK01", "5493000000000000HK02", "5493000000000000TH01", "5493000000000000TH02")
 SYMBOLS = {"HKD": ("hkd_issuer", "HK"), "THB": ("thb_issuer", "TH")}
+# Every bank begins with this much of both currencies.
 OPENING = 1_000
-INSTRUCTIONS_HASH = typed_data.instructions_hash([])
 
 
 def key_of(role: str) -> bytes:
@@ -66,9 +67,12 @@ def prepare(path: Path) -> tuple[contracts.Any, State]:
         for number, bic in enumerate(BANKS):
             symbol = "HKD" if bic[4:6] == "HK" else "THB"
             token, reference = state.tokens[symbol], bytes([number + 1]) * 32
-            act(SYMBOLS[symbol][0], contracts.issue(deployment.tokens[symbol], bic, OPENING, reference))
-            token.issued += OPENING
-            token.account(bic).balance = OPENING
+            act(SYMBOLS[symbol][0], contracts.issue(deployment.tokens[symbol], bic, 2 * OPENING, reference))
+            foreign = BANKS[(number + 2) % 4]
+            move = contract(contracts.TOKEN).function("transfer").encode(address_of(foreign), OPENING)
+            act(bic, contracts.Call(deployment.tokens[symbol], move, contracts.SMALL_CALL_GAS))
+            token.issued += 2 * OPENING
+            token.account(bic).balance = token.account(foreign).balance = OPENING
             token.references.add(reference)
         state.now_s = ledger.head().timestamp_s
     return deployment, state
@@ -86,7 +90,8 @@ class Sides:
         self.secrets = {address_of(role): key_of(role) for role in (*BANKS, "operator", "hkd_issuer", "thb_issuer")}
         self.secrets[address_of("stranger")] = key_of("stranger")
         self.sent = 0
-        self.outcomes: dict[str, int] = {}
+        self.changed = True
+        self.outcomes: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         self.ledger.close()
@@ -115,7 +120,8 @@ class Sides:
         actual = "" if receipt.status == 1 else self._reason(caller, call)
         assert self.ledger.head().timestamp_s == at_s, "the block is not where the specification was"
         assert actual == expected, f"{rule.__name__}: the contracts say {actual!r}, the specification {expected!r}"
-        self.outcomes[expected] = self.outcomes.get(expected, 0) + 1
+        outcome = (rule.__name__, expected)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         return expected
 
     def _expected(self, caller: str, at_s: int, rule: Callable[..., None], *arguments: Any) -> str:
@@ -126,6 +132,7 @@ class Sides:
         except Refused as refused:
             return str(refused)
         self.state = after
+        self.changed = True
         return ""
 
     def _reason(self, caller: str, call: contracts.Call) -> str:
@@ -137,20 +144,15 @@ class Sides:
         raise AssertionError("refused in its block and not after it")
 
     def agree(self) -> None:
-        """Every account, supply, obligation, participant and round is the same on both sides."""
+        """Every account and obligation is the same on both sides. A refused call cannot have changed anything."""
+        if not self.changed:
+            return
+        self.changed = False
         found = contracts.accounts(self.ledger, self.deployment.tokens, BANKS)
         for (bic, symbol), account in found.items():
             expected = self.state.tokens[symbol].account(bic)
             assert (account.balance_minor, account.held_minor) == (expected.balance, expected.held), (bic, symbol)
             assert account.frozen == expected.frozen
-        for symbol, supply in contracts.supplies(self.ledger, self.deployment.tokens).items():
-            token = self.state.tokens[symbol]
-            assert (supply.issued_minor, supply.redeemed_minor) == (token.issued, token.redeemed)
-            assert supply.supply_minor == sum(account.balance for account in token.accounts.values())
-        for one in contracts.participants(self.ledger, self.deployment.registry):
-            expected_one = self.state.participants[one.bic]
-            active = one.status is contracts.ParticipantStatus.ACTIVE
-            assert (one.key, one.epoch, active) == (expected_one.key, expected_one.epoch, self.state.active(one.bic))
         known = list(self.state.records)
         ids = [typed_data.obligation_id(self.obligation(legs)) for legs in known]
         if ids:
@@ -160,6 +162,20 @@ class Sides:
                 mask = sum(1 << index for index in one_record.locked)
                 assert record.state.name == one_record.state.upper()
                 assert (record.attempt, record.locked_mask) == (one_record.attempt, mask)
+
+    def agree_on_the_rest(self) -> None:
+        """Every supply, participant and round is the same, too: at the end of an example."""
+        for symbol, supply in contracts.supplies(self.ledger, self.deployment.tokens).items():
+            token = self.state.tokens[symbol]
+            assert (supply.issued_minor, supply.redeemed_minor) == (token.issued, token.redeemed)
+            assert supply.supply_minor == sum(account.balance for account in token.accounts.values())
+        for one in contracts.participants(self.ledger, self.deployment.registry):
+            expected_one = self.state.participants[one.bic]
+            active = one.status is contracts.ParticipantStatus.ACTIVE
+            assert (one.key, one.epoch, active) == (expected_one.key, expected_one.epoch, self.state.active(one.bic))
+        for (proposer, number), batch in self.state.rounds.items():
+            settled = contracts.batch_of(self.ledger, self.deployment.settlement, proposer, number)
+            assert settled == typed_data.batch_id(self.batch(batch))
 
     # From the specification's words to the ledger's
 
