@@ -3,6 +3,9 @@
 The banks exchange their two pacs.009 and one *trade file*: the obligation that both messages ask for, and the terms
 under which its legs are locked. The lead bank makes the preimage and the file; the other bank rebuilds the obligation
 from the messages, compares, and locks under the same terms. Nothing in the file is secret.
+
+Where the currencies lie on two ledgers, each bank pays on its own: the lead bank's leg is locked first and longest, the
+other's behind it. The lead bank claims the follow leg, which shows the preimage; with it the other claims the lead leg.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from corridor import wire
+from corridor.consent_rules import SAFETY_MARGIN_S
 from corridor.errors import CorridorError
 from corridor.iso20022 import CreditTransfer, read_message
 from corridor.matching import TradeSide, match
@@ -26,8 +30,9 @@ from corridor.model import (
     obligation,
 )
 from corridor.money import MINOR_UNIT_DIGITS, Money, parse_amount
+from corridor.typed_data import terms_hash
 
-VERSION = 1
+VERSION = 2
 # One message for a payment, two for the sides of a trade; what two banks settle alone has no third.
 MAX_MESSAGES = 2
 # An hour: the other bank's people are told, check and lock; then the claim has still half of it.
@@ -49,24 +54,52 @@ class TradeRefused(CorridorError):
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What both banks need to lock, claim and refund: where, what, and under which terms."""
+    """What both banks need to lock, claim and refund: where, what, and under which terms.
+
+    ``chain_id``, ``settlement``, ``terms``: of the only ledger, or of the lead ledger; then ``terms`` name the follow
+    ledger, where it is attempt number ``follow_attempt`` (0 where there is none).
+    """
 
     version: int
     chain_id: int
     settlement: str
     obligation: Obligation
     terms: LockTerms
+    follow_attempt: int
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the legs lie on two ledgers."""
+        return bool(self.terms.other_chain_id)
+
+    @property
+    def follow_terms(self) -> LockTerms:
+        """The terms on the follow ledger."""
+        return self.terms.mirrored(self.chain_id, self.settlement, self.follow_attempt)
+
+    def terms_on(self, chain_id: int) -> LockTerms:
+        """The terms on one of the trade's ledgers."""
+        return self.terms if chain_id == self.chain_id else self.follow_terms
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerNow:
+    """What a bank sees of an obligation on one ledger: where, what is known of it there, and the ledger's time."""
+
+    chain_id: int
+    settlement: str
+    record: ObligationRecord
+    now_s: int
 
 
 def agreed_obligation(
-    messages: Sequence[bytes], *, chain_id: int, tokens: Mapping[str, str], operator_bic: str
+    messages: Sequence[bytes], *, tokens: Mapping[str, tuple[int, str]], operator_bic: str
 ) -> Obligation:
     """Return the obligation that a payment, or the two sides of a trade, ask for together.
 
     Args:
         messages: one pacs.008 or pacs.009 with one transaction, or the two pacs.009 of a PvP trade, in any order.
-        chain_id: of the ledger that holds all tokens of it.
-        tokens: token address by currency.
+        tokens: chain id and token address by currency.
         operator_bic: see :func:`corridor.iso20022.read_message`.
 
     Raises:
@@ -91,7 +124,13 @@ def agreed_obligation(
         )
     instructions = [Instruction(one.payer_bic, one.uetr or "", one.content_hash) for one in transfers]
     legs = [
-        Leg(one.payer_bic, one.payee_bic, chain_id, tokens[one.currency].lower(), _minor(one.currency, one.amount_text))
+        Leg(
+            one.payer_bic,
+            one.payee_bic,
+            tokens[one.currency][0],
+            tokens[one.currency][1].lower(),
+            _minor(one.currency, one.amount_text),
+        )
         for one in transfers
     ]
     try:
@@ -100,10 +139,10 @@ def agreed_obligation(
         raise TradeRefused(error.message, next_step="Correct the message") from error
 
 
-def instructs(raw: bytes, bank: str, operator_bic: str) -> bool:
-    """Whether a message is the bank's own: what it instructs is paid by ``bank``."""
+def pays_in(raw: bytes, bank: str, operator_bic: str) -> frozenset[str]:
+    """The currencies in which ``bank`` itself pays by a message; none where the message is another bank's."""
     transactions = read_message(raw, operator_bic=operator_bic).transactions
-    return any(transfer.payer_bic == bank for transfer in transactions)
+    return frozenset(transfer.currency for transfer in transactions if transfer.payer_bic == bank)
 
 
 def hashlock_of(preimage: bytes) -> bytes:
@@ -120,27 +159,48 @@ def hashlock_of(preimage: bytes) -> bytes:
     return hashlib.sha256(preimage).digest()
 
 
-def lead_terms(preimage: bytes, record: ObligationRecord, *, now_s: int, window_s: int = DEFAULT_WINDOW_S) -> LockTerms:
-    """Return the lead bank's terms for the next attempt at an obligation whose legs all lie on one ledger.
+def lead_trade(
+    preimage: bytes,
+    owed: Obligation,
+    lead: LedgerNow,
+    follow: LedgerNow | None = None,
+    *,
+    window_s: int = DEFAULT_WINDOW_S,
+) -> Trade:
+    """Return the lead bank's trade for the next attempt at an obligation.
 
     Args:
         preimage: 32 random bytes that only the lead bank knows.
-        record: what the ledger knows of the obligation.
-        now_s: the ledger's time.
-        window_s: how long a claim is possible.
+        lead: the ledger of all legs, or the one on which the lead bank pays.
+        follow: the other ledger, where there is one. Its timelock is as late as the later of the two clocks asks for.
+        window_s: how long a claim is possible; on two ledgers, how long the preimage may be shown.
 
     Raises:
         TradeRefused: the obligation is locked or discharged already, or nobody could lock within this window.
     """
-    if record.state not in (ObligationState.NONE, ObligationState.REFUNDED):
-        raise TradeRefused(
-            f"the obligation is {record.state.name.lower()} already",
-            next_step="Claim or refund what is locked; what is discharged needs nothing more",
-            state=record.state.name,
+    hashlock = hashlock_of(preimage)
+    for ledger in filter(None, (lead, follow)):
+        if ledger.record.state not in (ObligationState.NONE, ObligationState.REFUNDED):
+            raise TradeRefused(
+                f"the obligation is {ledger.record.state.name.lower()} already on chain {ledger.chain_id}",
+                next_step="Claim or refund what is locked; what is discharged needs nothing more",
+                state=ledger.record.state.name,
+            )
+    attempt = lead.record.attempt + 1
+    if follow is None:
+        terms, follow_attempt = LockTerms(attempt, hashlock, lead.now_s + window_s), 0
+    else:
+        follow_timelock_s = max(lead.now_s, follow.now_s) + window_s + SAFETY_MARGIN_S
+        lead_timelock_s = follow_timelock_s + SAFETY_MARGIN_S
+        terms = LockTerms(
+            attempt, hashlock, lead_timelock_s, follow.chain_id, follow.settlement.lower(), follow_timelock_s
         )
-    terms = LockTerms(record.attempt + 1, hashlock_of(preimage), now_s + window_s)
-    require_window(terms, now_s)
-    return terms
+        follow_attempt = follow.record.attempt + 1
+    made = Trade(VERSION, lead.chain_id, lead.settlement.lower(), owed, terms, follow_attempt)
+    _require_two_ledgers_well_formed(made)
+    for ledger in filter(None, (lead, follow)):
+        require_window(made.terms_on(ledger.chain_id), ledger.now_s)
+    return made
 
 
 def require_agreed(trade: Trade, agreed: Obligation) -> None:
@@ -163,15 +223,40 @@ def require_window(terms: LockTerms, now_s: int) -> None:
         )
 
 
+def require_claimable(trade: Trade, follow: LedgerNow) -> None:
+    """Raise :class:`TradeRefused` unless the lead bank may show the preimage now, by claiming on the follow ledger.
+
+    Shown too late, the other bank might claim too late. Shown before the follow leg is locked for good, it is shown for
+    nothing.
+    """
+    record, terms = follow.record, trade.follow_terms
+    legs = sum(1 << place for place, leg in enumerate(trade.obligation.legs) if leg.chain_id == follow.chain_id)
+    expected = (ObligationState.LOCKED, legs, terms_hash(terms)[: len(record.commitment)])
+    if (record.state, record.locked_mask, record.commitment) != expected:
+        raise TradeRefused(
+            f"no final block of chain {follow.chain_id} shows the follow leg locked under this trade's terms",
+            next_step="Wait for the other bank's lock, and keep the preimage secret until then",
+        )
+    if follow.now_s >= terms.timelock_s - SAFETY_MARGIN_S:
+        raise TradeRefused(
+            f"less than {SAFETY_MARGIN_S} s are left to the follow leg's timelock",
+            next_step="Keep the preimage secret, and refund when the timelock has passed",
+        )
+
+
 def require_preimage(trade: Trade, preimage: bytes) -> None:
     """Raise :class:`TradeRefused` unless ``preimage`` opens the trade's hashlock."""
     if hashlock_of(preimage) != trade.terms.hashlock:
         raise TradeRefused("the preimage is of another trade", next_step="Name the file of this trade's preimage")
 
 
-def legs_to_lock(owed: Obligation, record: ObligationRecord) -> tuple[int, ...]:
-    """Return the places of the legs that are not locked yet."""
-    return tuple(place for place in range(len(owed.legs)) if not record.locked_mask & (1 << place))
+def legs_to_lock(owed: Obligation, chain_id: int, record: ObligationRecord) -> tuple[int, ...]:
+    """Return the places of the legs on a ledger that are not locked yet."""
+    return tuple(
+        place
+        for place, leg in enumerate(owed.legs)
+        if leg.chain_id == chain_id and not record.locked_mask & (1 << place)
+    )
 
 
 def legs_to_refund(owed: Obligation, record: ObligationRecord, *, payer: str | None) -> tuple[int, ...]:
@@ -187,10 +272,10 @@ def dump_trade(trade: Trade) -> str:
 
 
 def load_trade(text: str, *, chain_id: int, settlement: str) -> Trade:
-    """Read a trade file for this ledger.
+    """Read a trade file; this ledger must be its only one, its lead or its follow ledger.
 
     Raises:
-        TradeRefused: it is none, of another ledger, contract or version, not canonical, or across two ledgers.
+        TradeRefused: it is none, of other ledgers, another contract or version, or not well-formed.
     """
     try:
         trade = wire.load(Trade, text)
@@ -201,21 +286,42 @@ def load_trade(text: str, *, chain_id: int, settlement: str) -> Trade:
         raise TradeRefused(
             f"this is no trade file of version {VERSION}", next_step="Ask the lead bank for one that its tool wrote"
         )
-    if (trade.chain_id, trade.settlement.lower()) != (chain_id, settlement.lower()):
+    known = {(trade.chain_id, trade.settlement.lower())}
+    if trade.crosses:
+        known.add((trade.terms.other_chain_id, trade.terms.other_settlement.lower()))
+    if (chain_id, settlement.lower()) not in known:
+        places = " and ".join(f"chain {one}, contract {contract}" for one, contract in sorted(known))
         raise TradeRefused(
-            f"the trade is on chain {trade.chain_id}, contract {trade.settlement}, "
-            f"this ledger is chain {chain_id}, contract {settlement}",
+            f"the trade is on {places}, this ledger is chain {chain_id}, contract {settlement}",
             next_step="Name the node and the address file of the trade's ledger",
         )
-    if trade.terms.other_chain_id or any(leg.chain_id != chain_id for leg in trade.obligation.legs):
-        raise TradeRefused(
-            "the trade crosses two ledgers, whose timelocks have to be checked on both",
-            next_step="Settle it through the corridor, or bring both legs onto one ledger",
-        )
+    _require_two_ledgers_well_formed(trade)
     return trade
 
 
-def _only_transfer(raw: bytes, tokens: Mapping[str, str], operator_bic: str) -> CreditTransfer:
+def _require_two_ledgers_well_formed(trade: Trade) -> None:
+    """The legs lie on the trade's ledgers; across two, one payer leads, later by the margin than the other."""
+    terms = trade.terms
+    chains = {leg.chain_id for leg in trade.obligation.legs}
+    expected = {trade.chain_id, terms.other_chain_id} if trade.crosses else {trade.chain_id}
+    lead_payers = {leg.payer for leg in trade.obligation.legs if leg.chain_id == trade.chain_id}
+    fits = chains == expected and (not trade.crosses or len(lead_payers) == 1)
+    if trade.crosses:
+        fits = fits and terms.timelock_s >= terms.other_timelock_s + SAFETY_MARGIN_S and trade.follow_attempt > 0
+    else:
+        fits = fits and (terms, trade.follow_attempt) == (
+            LockTerms(terms.attempt, terms.hashlock, terms.timelock_s),
+            0,
+        )
+    if not fits:
+        raise TradeRefused(
+            "the trade's terms don't fit its legs: one ledger, or two of which one payer's leads by "
+            f"{SAFETY_MARGIN_S} s",
+            next_step="Lock nothing; ask the lead bank for a trade file that its tool wrote",
+        )
+
+
+def _only_transfer(raw: bytes, tokens: Mapping[str, tuple[int, str]], operator_bic: str) -> CreditTransfer:
     message = read_message(raw, operator_bic=operator_bic)
     if message.fault is not None:
         raise TradeRefused(message.fault.text, next_step="Correct the message")
@@ -236,7 +342,7 @@ def _only_transfer(raw: bytes, tokens: Mapping[str, str], operator_bic: str) -> 
     return transfer
 
 
-def _side(transfer: CreditTransfer, tokens: Mapping[str, str]) -> TradeSide | None:
+def _side(transfer: CreditTransfer, tokens: Mapping[str, tuple[int, str]]) -> TradeSide | None:
     pvp = transfer.pvp
     if pvp is None:
         return None

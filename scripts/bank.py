@@ -29,6 +29,13 @@ _MESSAGES = click.option(
 )
 
 
+def _second_options(command: Any) -> Any:
+    """Where a trade's other currency lies, if it is on another ledger."""
+    addresses = click.option("--addresses-2", type=_READABLE, help="Address file of the trade's other ledger.")
+    node = click.option("--node-2", metavar="URL", help="The bank's own node of the trade's other ledger.")
+    return node(addresses(command))
+
+
 @click.group()
 def cli() -> None:
     """For a participant bank: balances, submit, redeem, consent; lock, claim, refund without an operator."""
@@ -157,6 +164,7 @@ def consent(
 @_BANK
 @_MESSAGES
 @click.option("--window-s", type=int, default=bilateral.DEFAULT_WINDOW_S, show_default=True, help="Time to claim.")
+@_second_options
 @_common.key_options
 @_common.place_options
 def lock(
@@ -165,6 +173,8 @@ def lock(
     bank: str,
     messages: tuple[Path, ...],
     window_s: int,
+    node_2: str | None,
+    addresses_2: Path | None,
     key: KeyOptions,
     data_dir: Path,
     addresses: Path | None,
@@ -172,27 +182,30 @@ def lock(
     """Lock the bank's legs of a trade. Where the TRADE file is missing, the bank leads and makes it.
 
     The lead bank gives both banks' messages; it keeps the preimage, written beside the file for its owner only, and
-    sends the TRADE file to the other bank, which locks with it and its own copy of the messages.
+    sends the TRADE file to the other bank, which locks with it and its own copy of the messages. Each bank locks on the
+    ledger where it pays; is it paid on another one, --node-2 and --addresses-2 name that.
     """
     with _common.place(provider, data_dir, addresses) as where:
         by = _common.signer(where, key, _trades.home_of(where, bank))
         _common.require_key_of(where, bank, by)
         raws = _trades.read_files(messages)
-        agreed = _trades.agreed_obligation(where, raws) if raws else None
+        second = _trades.second_ledger(where, node_2, addresses_2)
+        agreed = _trades.agreed_obligation(where, second, bank, raws) if raws else None
         if not trade.exists():
             if agreed is None:
                 raise Unusable(f"there is no {trade}", next_step="To lead, give the trade's messages with --message")
-            _trades.lead(where, trade, agreed, window_s, bank, by)
+            _trades.lead(where, second, trade, agreed, window_s, bank, by)
         known = _trades.read_trade(where, trade)
         if agreed is not None:
             bilateral.require_agreed(known, agreed)
-        _trades.lock_legs(where, known, bank, by, raws)
+        _trades.lock_legs(where, second, known, bank, by, raws)
 
 
 @cli.command(cls=Command)
 @click.argument("trade", type=_READABLE)
 @_BANK
 @click.option("--preimage-file", type=_READABLE, help="The preimage.  [default: beside the TRADE file]")
+@_second_options
 @_common.key_options
 @_common.place_options
 def claim(
@@ -200,19 +213,28 @@ def claim(
     trade: Path,
     bank: str,
     preimage_file: Path | None,
+    node_2: str | None,
+    addresses_2: Path | None,
     key: KeyOptions,
     data_dir: Path,
     addresses: Path | None,
 ) -> None:
-    """Claim a locked trade before its timelock: every leg is paid at once. Who has the preimage may do it."""
+    """Claim a locked trade before its timelock: every leg here is paid at once. Who has the preimage may do it.
+
+    Across two ledgers the lead bank claims where it is paid, which shows the preimage there, and then the other bank
+    where it is paid. --node-2 and --addresses-2 name the other ledger.
+    """
     with _common.place(provider, data_dir, addresses) as where:
         known, by = _trades.read_trade(where, trade), _common.signer(where, key, _trades.home_of(where, bank))
         _trades.lock_for_show(where, known)
-        preimage = _trades.read_preimage(preimage_file or _trades.preimage_path(trade))
+        second = _trades.second_ledger(where, node_2, addresses_2)
+        preimage = _trades.preimage_to_claim(where, second, known, preimage_file, _trades.preimage_path(trade))
         bilateral.require_preimage(known, preimage)
-        call = contracts.claim(where.deployment.settlement, known.obligation, known.terms, preimage)
+        terms = _trades.terms_here(where, known)
+        call = contracts.claim(where.deployment.settlement, known.obligation, terms, preimage)
         receipt = _common.send(where, by, call, _trades.purpose_of("claim", known))
-        _common.told(receipt, f"claimed: {_trades.legs_in_words(where, known.obligation)}")
+        places = [at for at, leg in enumerate(known.obligation.legs) if leg.chain_id == where.deployment.chain_id]
+        _common.told(receipt, f"claimed: {_trades.legs_in_words(where, None, known.obligation, *places)}")
 
 
 @cli.command(cls=Command)
@@ -241,6 +263,7 @@ def refund(
         if not places:
             click.echo("no leg is locked any more; nothing was sent")
         for leg_place in places:
-            call = contracts.refund(where.deployment.settlement, known.obligation, known.terms, leg_place)
+            terms = _trades.terms_here(where, known)
+            call = contracts.refund(where.deployment.settlement, known.obligation, terms, leg_place)
             receipt = _common.send(where, by, call, f"{_trades.purpose_of('refund', known)}:{leg_place}")
-            _common.told(receipt, f"refunded: {_trades.legs_in_words(where, known.obligation, leg_place)}")
+            _common.told(receipt, f"refunded: {_trades.legs_in_words(where, None, known.obligation, leg_place)}")

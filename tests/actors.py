@@ -16,7 +16,7 @@ from corridor import typed_data
 from corridor.agent import Bank, BankAgent
 from corridor.consent_rules import Place
 from corridor.iso20022 import CreditTransfer, forward, read_message
-from corridor.model import Instruction, Leg, Obligation, obligation
+from corridor.model import Instruction, Leg, Obligation, ObligationRecord, ObligationState, obligation
 from corridor.money import format_minor, parse_amount
 from corridor.ports import Amendment, Answer, ConsentRefused, Delivery, GrossProposal, NetProposal, Submission
 from corridor.proposals import plan_batch
@@ -159,6 +159,7 @@ class StandInLedger:
     epochs: dict[str, int] = field(default_factory=dict)
     rounds: dict[tuple[str, int], bytes] = field(default_factory=dict)
     discharged: set[bytes] = field(default_factory=set)
+    records: dict[bytes, ObligationRecord] = field(default_factory=dict)
 
     def time_s(self) -> int:
         return self.now_s
@@ -171,6 +172,9 @@ class StandInLedger:
 
     def batch_of(self, proposer: str, round_: int) -> bytes | None:
         return self.rounds.get((proposer, round_))
+
+    def record(self, obligation_id: bytes) -> ObligationRecord:
+        return self.records.get(obligation_id, ObligationRecord(ObligationState.NONE, 0, 0))
 
     def is_discharged(self, obligation_id: bytes) -> bool:
         return obligation_id in self.discharged
@@ -218,6 +222,7 @@ class BankActor:
         self._path = store / f"{bic}.db"
         shutil.copyfile(template, self._path)
         self.limits: dict[str, int] = {}
+        self.elsewhere: dict[str, tuple[int, str]] = {}
         self.restart()
 
     def restart(self) -> None:
@@ -225,7 +230,7 @@ class BankActor:
         if hasattr(self, "agent"):
             self.agent.close()
         self.database = open_database(sqlite_url(self._path), "agent")
-        place = Place(CHAIN_ID, TOKENS, dict(self.limits))
+        place = Place(CHAIN_ID, TOKENS, dict(self.limits), self.elsewhere)
         self.agent = BankAgent(Bank(self.bic, self._key, OPERATOR), self.database, self.ledger, place, self._write_out)
 
     def limit(self, **limits_minor: int) -> None:

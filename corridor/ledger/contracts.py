@@ -344,6 +344,16 @@ def batch_of(
     return batch_id if any(batch_id) else None
 
 
+def revealed_preimage(
+    ledger: Ledger, settlement: str, obligation_id: bytes, attempt: int, *, since: int
+) -> bytes | None:
+    """Return the preimage with which an attempt at an obligation was claimed from block ``since`` on, or None."""
+    logs = ledger.logs([settlement], since, ledger.head().number)
+    shown = (one.values for one in occurrences(logs) if one.name == "ObligationClaimed")
+    claims = (one for one in shown if (one["obligationId"], one["attempt"]) == (obligation_id, attempt))
+    return next((bytes(one["preimage"]) for one in claims), None)
+
+
 def verify_leg(ledger: Ledger, settlement: str, batch: Batch, proof: LegProof, *, block: int | None = None) -> bool:
     """Whether the contract finds the leg under both its parties' entries of a settled batch."""
     bound, leg = proof.bound, proof.bound.leg

@@ -200,12 +200,12 @@ def test_the_operator_and_an_issuer_can_try_theirs_and_a_refusal_is_one_line_wit
 class Parties:
     """Each party in a folder of its own; in common they have a node and the address file."""
 
-    def __init__(self, ape, url):
-        self.ape, self.url = ape, url
-        self.addresses = ape.folder / "deployment.json"
+    def __init__(self, ape, url, addresses):
+        self.ape, self.url, self.addresses = ape, url, addresses
 
     def run(self, role, *arguments, **options):
-        where = ("--data-dir", self.ape.folder / role, "--addresses", self.addresses, "--network", self.url)
+        folder = self.ape.folder / f"{self.addresses.stem}-{role}"
+        where = ("--data-dir", folder, "--addresses", self.addresses, "--network", self.url)
         key = () if arguments[1] == "balances" else ("--account", role)
         return self.ape(*arguments, *key, *where, **{"CORRIDOR_PASSPHRASE": PASSPHRASE} | options)
 
@@ -215,8 +215,12 @@ class Parties:
         ]
         return self.run("corridor_operator", "operator", "deploy", *issuers)
 
-    def admit_and_issue(self, issuer, bank, role, currency, amount):
-        self.run(issuer, "issuer", "admit", bank, f"{bank[:2]}BANKA{'0' * 13}", address_of(role))
+    def admit(self, issuer, bank):
+        role = {HK_BANK: "hong_kong_bank", THAI_BANK: "thai_bank"}[bank]
+        return self.run(issuer, "issuer", "admit", bank, f"{bank[:2]}BANKA{'0' * 13}", address_of(role))
+
+    def admit_and_issue(self, issuer, bank, currency, amount):
+        self.admit(issuer, bank)
         return self.run(issuer, "issuer", "issue", currency, bank, amount, "--reference", "R-1")
 
 
@@ -225,7 +229,7 @@ def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of
     with anvil("--gas-price", "0", "--base-fee", "0") as node, proof_of_authority(node) as url:
         with pytest.raises(ExtraDataLengthError):
             Web3(HTTPProvider(url)).eth.get_block("latest")
-        parties = Parties(ape, url)
+        parties = Parties(ape, url, tmp_path / "deployment.json")
         first, ledger = parties.deploy(), connect(node)
         deployer, written = address_of("corridor_operator"), parties.addresses.read_bytes()
         sent = ledger.account_nonce(deployer)
@@ -235,8 +239,8 @@ def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of
         assert (ledger.account_nonce(deployer), parties.addresses.read_bytes()) == (sent, written)
 
         issued = at_once(
-            lambda: parties.admit_and_issue("hkd_issuer", HK_BANK, "hong_kong_bank", "HKD", "10000000.00"),
-            lambda: parties.admit_and_issue("thb_issuer", THAI_BANK, "thai_bank", "THB", "45000000.00"),
+            lambda: parties.admit_and_issue("hkd_issuer", HK_BANK, "HKD", "10000000.00"),
+            lambda: parties.admit_and_issue("thb_issuer", THAI_BANK, "THB", "45000000.00"),
         )
         issue = ("issuer", "issue", "HKD", HK_BANK, "10000000.00", "--reference", "R-1")
         assert parties.run("hkd_issuer", *issue).stdout == issued[0].stdout, "one reference issues once"
@@ -257,6 +261,43 @@ def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of
         (THAI_BANK, "HKD"): ("10,000,000.00", "0.00"),
         (THAI_BANK, "THB"): ("0.00", "0.00"),
     }
+
+
+def test_two_banks_settle_alone_across_two_ledgers_and_the_second_learns_the_preimage_from_the_first_s_claim(
+    ape, tmp_path
+):
+    ape.add_accounts()
+    free = ("--gas-price", "0", "--base-fee", "0")
+    with anvil(*free, "--chain-id", "852466") as hkd_node, anvil(*free, "--chain-id", "852467") as thb_node:
+        hkd_side = Parties(ape, hkd_node, tmp_path / "hkd.json")
+        thb_side = Parties(ape, thb_node, tmp_path / "thb.json")
+        at_once(hkd_side.deploy, thb_side.deploy)
+        at_once(
+            lambda: hkd_side.admit_and_issue("hkd_issuer", HK_BANK, "HKD", "10000000.00"),
+            lambda: thb_side.admit_and_issue("thb_issuer", THAI_BANK, "THB", "45000000.00"),
+        )
+        at_once(lambda: hkd_side.admit("thb_issuer", THAI_BANK), lambda: thb_side.admit("hkd_issuer", HK_BANK))
+        see_hkd = ("--node-2", hkd_node, "--addresses-2", hkd_side.addresses)
+        see_thb = ("--node-2", thb_node, "--addresses-2", thb_side.addresses)
+
+        trade = tmp_path / "trade.json"
+        leads = ("bank", "lock", trade, "--bank", HK_BANK, *TRADE_MESSAGES, *see_thb)
+        follows = ("bank", "lock", trade, "--bank", THAI_BANK, *TRADE_MESSAGES, *see_hkd)
+        led = hkd_side.run("hong_kong_bank", *leads)
+        assert f"still to lock: {THAI_BANK}" in led.stdout
+        early = hkd_side.run("thai_bank", "bank", "claim", trade, "--bank", THAI_BANK, *see_thb, exit_code=3)
+        assert "nobody claimed on chain 852467 yet" in early.stderr
+        early = thb_side.run("hong_kong_bank", "bank", "claim", trade, "--bank", HK_BANK, exit_code=2)
+        assert "keep the preimage secret" in early.stderr
+        assert "all legs are locked" in thb_side.run("thai_bank", *follows).stdout
+        claimed = thb_side.run("hong_kong_bank", "bank", "claim", trade, "--bank", HK_BANK)
+        assert f"claimed: {THAI_BANK} pays {HK_BANK} THB 45,000,000.00" in claimed.stdout
+        (tmp_path / "trade.json.preimage").unlink()
+        claimed = hkd_side.run("thai_bank", "bank", "claim", trade, "--bank", THAI_BANK, *see_thb)
+        assert f"claimed: {HK_BANK} pays {THAI_BANK} HKD 10,000,000.00" in claimed.stdout
+        shown = [side.run("thai_bank", "bank", "balances").stdout for side in (hkd_side, thb_side)]
+    assert balances_in(shown[0])[THAI_BANK, "HKD"] == ("10,000,000.00", "0.00")
+    assert balances_in(shown[1])[HK_BANK, "THB"] == ("45,000,000.00", "0.00")
 
 
 # -- a whole corridor in a data directory ------------------------------------------------------------------------------

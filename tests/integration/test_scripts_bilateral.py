@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from corridor import bilateral, wire
-from corridor.bilateral import Trade, TradeRefused
+from corridor import bilateral, typed_data, wire
+from corridor.bilateral import LedgerNow, TradeRefused
+from corridor.consent_rules import SAFETY_MARGIN_S
 from corridor.keys import KeyUnusable
 from corridor.model import LockTerms, ObligationRecord, ObligationState
 
@@ -19,18 +20,28 @@ THAI_SIDE = (EXAMPLES / "02-pvp-thai-bank-a.xml").read_bytes()
 HK_BANK, THAI_BANK = "HKBAHKHHXXX", "THBATHBKXXX"
 TOKENS = {"HKD": "0x" + "A1" * 20, "THB": "0x" + "b2" * 20}
 SETTLEMENT = "0x" + "c3" * 20
-CHAIN = 852466
+CHAIN, OTHER_CHAIN = 852466, 852467
 PREIMAGE = bytes(range(32))
 NEVER_LOCKED = ObligationRecord(ObligationState.NONE, 0, 0)
 
 
-def agreed(*messages):
-    return bilateral.agreed_obligation(messages, chain_id=CHAIN, tokens=TOKENS, operator_bic="CORRHKHHXXX")
+def agreed(*messages, thb_chain=CHAIN):
+    tokens = {"HKD": (CHAIN, TOKENS["HKD"]), "THB": (thb_chain, TOKENS["THB"])}
+    return bilateral.agreed_obligation(messages, tokens=tokens, operator_bic="CORRHKHHXXX")
+
+
+def seen(record=NEVER_LOCKED, now_s=1_000, chain_id=CHAIN):
+    return LedgerNow(chain_id, SETTLEMENT, record, now_s)
 
 
 def trade():
-    terms = bilateral.lead_terms(PREIMAGE, NEVER_LOCKED, now_s=1_000)
-    return Trade(bilateral.VERSION, CHAIN, SETTLEMENT, agreed(HK_SIDE, THAI_SIDE), terms)
+    return bilateral.lead_trade(PREIMAGE, agreed(HK_SIDE, THAI_SIDE), seen())
+
+
+def crossing(**follow):
+    """HKD leads on one ledger, THB follows on the other."""
+    owed = agreed(HK_SIDE, THAI_SIDE, thb_chain=OTHER_CHAIN)
+    return bilateral.lead_trade(PREIMAGE, owed, seen(), seen(chain_id=OTHER_CHAIN, **follow))
 
 
 def load(text, *, chain_id=CHAIN, settlement=SETTLEMENT):
@@ -69,21 +80,24 @@ def test_a_single_plain_payment_is_an_obligation_of_one_leg():
 
 
 def test_a_message_is_the_instruction_of_the_bank_that_pays_and_of_nobody_else():
-    assert bilateral.instructs(HK_SIDE, HK_BANK, "CORRHKHHXXX")
-    assert not bilateral.instructs(HK_SIDE, THAI_BANK, "CORRHKHHXXX")
+    assert bilateral.pays_in(HK_SIDE, HK_BANK, "CORRHKHHXXX") == {"HKD"}
+    assert bilateral.pays_in(HK_SIDE, THAI_BANK, "CORRHKHHXXX") == frozenset()
 
 
 def test_the_hashlock_is_sha256_of_the_preimage_and_the_next_attempt_follows_the_last():
-    terms = bilateral.lead_terms(PREIMAGE, NEVER_LOCKED, now_s=1_000, window_s=700)
+    owed = agreed(HK_SIDE, THAI_SIDE)
+    terms = bilateral.lead_trade(PREIMAGE, owed, seen(), window_s=700).terms
     assert terms == LockTerms(1, hashlib.sha256(PREIMAGE).digest(), 1_700)
     refunded = ObligationRecord(ObligationState.REFUNDED, 1, 0)
-    assert bilateral.lead_terms(PREIMAGE, refunded, now_s=1_000).attempt == 2
+    assert bilateral.lead_trade(PREIMAGE, owed, seen(refunded)).terms.attempt == 2
 
 
 @pytest.mark.parametrize("state", [ObligationState.LOCKED, ObligationState.CLAIMED, ObligationState.SETTLED])
 def test_no_terms_are_made_for_what_is_locked_or_discharged(state):
     with pytest.raises(TradeRefused, match=state.name.lower()):
-        bilateral.lead_terms(PREIMAGE, ObligationRecord(state, 1, 0), now_s=1_000)
+        bilateral.lead_trade(PREIMAGE, agreed(HK_SIDE, THAI_SIDE), seen(ObligationRecord(state, 1, 0)))
+    with pytest.raises(TradeRefused, match=f"{state.name.lower()} already on chain {OTHER_CHAIN}"):
+        crossing(record=ObligationRecord(state, 1, 0))
 
 
 @pytest.mark.parametrize(("left_s", "refused"), [(659, True), (660, False), (604_800, False), (604_801, True)])
@@ -111,10 +125,13 @@ def test_a_trade_file_comes_back_as_it_was_written_and_keeps_no_secret():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"version": 2}, "no trade file of version 1"),
+        ({"version": 1}, "no trade file of version 2"),
         ({"chain_id": 1}, "chain 1"),
         ({"settlement": "0x" + "dd" * 20}, "0xdddd"),
-        ({"terms": replace(trade().terms, other_chain_id=1)}, "two ledgers"),
+        ({"terms": replace(trade().terms, other_chain_id=1)}, "don't fit its legs"),
+        ({"terms": replace(trade().terms, other_timelock_s=1)}, "don't fit its legs"),
+        ({"follow_attempt": 1}, "don't fit its legs"),
+        ({"obligation": agreed(HK_SIDE, THAI_SIDE, thb_chain=1)}, "don't fit its legs"),
         ({"obligation": replace(trade().obligation, legs=trade().obligation.legs[::-1])}, "no trade file"),
         ({"obligation": replace(trade().obligation, legs=())}, "1 to 16 legs"),
     ],
@@ -150,8 +167,74 @@ def test_only_its_own_preimage_opens_a_trade():
 )
 def test_the_ledger_s_mask_says_which_legs_are_to_lock_and_which_to_refund(mask, payer, to_lock, to_refund):
     record = ObligationRecord(ObligationState.LOCKED, 1, mask)
-    assert bilateral.legs_to_lock(trade().obligation, record) == to_lock
+    assert bilateral.legs_to_lock(trade().obligation, CHAIN, record) == to_lock
     assert bilateral.legs_to_refund(trade().obligation, record, payer=payer) == to_refund
+
+
+# -- two ledgers -------------------------------------------------------------------------------------------------------
+
+
+def test_across_two_ledgers_the_lead_leg_is_locked_longer_by_the_margin_and_the_terms_mirror_each_other():
+    made = crossing()
+    lead, follow = made.terms_on(CHAIN), made.terms_on(OTHER_CHAIN)
+    assert follow.timelock_s == 1_000 + bilateral.DEFAULT_WINDOW_S + SAFETY_MARGIN_S
+    assert lead.timelock_s == follow.timelock_s + SAFETY_MARGIN_S
+    assert (follow.other_chain_id, follow.other_timelock_s) == (CHAIN, lead.timelock_s)
+    assert follow.mirrored(OTHER_CHAIN, SETTLEMENT, lead.attempt) == lead
+    assert [leg.chain_id for leg in made.obligation.legs] == [CHAIN, OTHER_CHAIN]
+    assert load(bilateral.dump_trade(made)) == made == load(bilateral.dump_trade(made), chain_id=OTHER_CHAIN)
+
+
+def test_each_ledger_counts_its_own_attempts_and_the_later_clock_sets_the_timelocks():
+    refunded = ObligationRecord(ObligationState.REFUNDED, 3, 0)
+    made = bilateral.lead_trade(
+        PREIMAGE,
+        agreed(HK_SIDE, THAI_SIDE, thb_chain=OTHER_CHAIN),
+        seen(now_s=1_000),
+        LedgerNow(OTHER_CHAIN, SETTLEMENT, refunded, 1_030),
+    )
+    assert (made.terms_on(CHAIN).attempt, made.terms_on(OTHER_CHAIN).attempt) == (1, 4)
+    assert made.terms.other_timelock_s == 1_030 + bilateral.DEFAULT_WINDOW_S + SAFETY_MARGIN_S
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timelock_s": crossing().terms.timelock_s - 1},
+        {"other_chain_id": 1},
+        {"other_chain_id": 0},
+    ],
+)
+def test_a_trade_file_whose_ledgers_or_timelocks_do_not_fit_is_refused(change):
+    made = crossing()
+    with pytest.raises(TradeRefused, match="don't fit its legs"):
+        load(bilateral.dump_trade(replace(made, terms=replace(made.terms, **change))))
+
+
+def follow_leg(made, **change):
+    locked = ObligationRecord(ObligationState.LOCKED, 1, 0b10, typed_data.terms_hash(made.follow_terms)[:25])
+    return replace(locked, **change)
+
+
+@pytest.mark.parametrize(("seconds_early", "shown"), [(1, True), (0, False), (-1, False)])
+def test_the_preimage_is_shown_only_until_the_margin_before_the_follow_leg_s_timelock(seconds_early, shown):
+    made = crossing()
+    now_s = made.follow_terms.timelock_s - SAFETY_MARGIN_S - seconds_early
+    seen_there = seen(follow_leg(made), now_s, OTHER_CHAIN)
+    if shown:
+        assert bilateral.require_claimable(made, seen_there) is None
+        return
+    with pytest.raises(TradeRefused, match="1800 s are left"):
+        bilateral.require_claimable(made, seen_there)
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": ObligationState.NONE}, {"locked_mask": 0}, {"commitment": bytes(25)}, {"locked_mask": 0b11}]
+)
+def test_the_preimage_stays_secret_while_the_follow_leg_is_not_locked_under_the_trade_s_terms(change):
+    made = crossing()
+    with pytest.raises(TradeRefused, match="keep the preimage secret"):
+        bilateral.require_claimable(made, seen(follow_leg(made, **change), chain_id=OTHER_CHAIN))
 
 
 # -- keys, where nobody can be asked -----------------------------------------------------------------------------------
