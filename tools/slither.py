@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tools.compile_contracts import ROOT, SETTINGS, SOLC_VERSION, collect_sources
@@ -27,13 +28,21 @@ class Accepted:
 
 _UNSET = "a mapping answers zero for what it does not know, and nobody can make the value zero or not by sending funds"
 ACCEPTED = (
-    Accepted("incorrect-equality", "_requireParticipant", _UNSET),
-    Accepted("incorrect-equality", "participant", "it compares an enum; time only decides with < or ≥"),
-    Accepted("incorrect-equality", "executeRecovery", _UNSET),
-    Accepted("incorrect-equality", "verify", "identities and codes are equal or not; there is no amount in it"),
-    Accepted("uninitialized-local", "leadPayer", "zero means: no lead leg met yet"),
-    Accepted("uninitialized-local", "key", "set in the loop: the caller has made sure that the mask has a bit"),
-    Accepted("unused-return", "_requireLockConsent", "the payee must be active; its key is not needed"),
+    Accepted("incorrect-equality", "ParticipantRegistry._requireParticipant", _UNSET),
+    Accepted(
+        "incorrect-equality", "ParticipantRegistry.participant", "it compares an enum; time only decides with < or ≥"
+    ),
+    Accepted("incorrect-equality", "ParticipantRegistry.executeRecovery", _UNSET),
+    Accepted(
+        "incorrect-equality",
+        "EvidenceRegistry.verify",
+        "identities and codes are equal or not; there is no amount in it",
+    ),
+    Accepted("uninitialized-local", "LegRules.leadPayer", "zero means: no lead leg met yet"),
+    Accepted(
+        "uninitialized-local", "PvPSettlement.key", "set in the loop: the caller has made sure that the mask has a bit"
+    ),
+    Accepted("unused-return", "PvPSettlement._requireLockConsent", "the payee must be active; its key is not needed"),
 )
 
 
@@ -56,16 +65,19 @@ def findings() -> list[Finding]:
         If slither is not installed.
     """
     from crytic_compile import CryticCompile
-    from slither import Slither
-    from slither.detectors import all_detectors
-    from slither.detectors.abstract_detector import AbstractDetector, DetectorClassification
+    from slither import Slither  # type: ignore[import-untyped]
+    from slither.detectors import all_detectors  # type: ignore[import-untyped]
+    from slither.detectors.abstract_detector import (  # type: ignore[import-untyped]
+        AbstractDetector,
+        DetectorClassification,
+    )
 
     os.chdir(ROOT)
     analysis: Any = Slither(CryticCompile(_sources_as_a_platform()))
     wanted = (DetectorClassification.HIGH, DetectorClassification.MEDIUM)
-    for name in dir(all_detectors):
-        detector = getattr(all_detectors, name)
-        if isinstance(detector, type) and issubclass(detector, AbstractDetector) and detector.IMPACT in wanted:
+    named: list[Any] = [getattr(all_detectors, name) for name in dir(all_detectors)]
+    for detector in named:
+        if isinstance(detector, type) and issubclass(detector, AbstractDetector) and _impact(detector) in wanted:
             analysis.register_detector(detector)
     results = [result for results in analysis.run_detectors() for result in results]
     return [_finding(result) for result in results if "contracts/" in _places(result) and _is_ours(result)]
@@ -108,6 +120,10 @@ def _sources_as_a_platform() -> Any:
     return Sources(request)
 
 
+def _impact(detector: Any) -> Any:
+    return detector.IMPACT
+
+
 def _places(result: dict[str, Any]) -> str:
     return str(result["elements"][0]["source_mapping"]["filename_relative"]) if result["elements"] else ""
 
@@ -117,8 +133,8 @@ def _is_ours(result: dict[str, Any]) -> bool:
 
 
 def _where(result: dict[str, Any]) -> str:
-    """The function or variable that a finding is about."""
-    return str(result["elements"][0]["name"])
+    """The file and the function or variable that a finding is about."""
+    return f"{Path(_places(result)).stem}.{result['elements'][0]['name']}"
 
 
 def _finding(result: dict[str, Any]) -> Finding:

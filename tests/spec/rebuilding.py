@@ -14,14 +14,23 @@ NOBODY = "0x" + "00" * 20
 @dataclass
 class Bank:
     key: str
+    lei: str
     epoch: int = 0
     suspended: bool = False
     stopped_until_s: int = 0
+    proposed_key: str = ""
+    recovery_key: str = ""
+    executable_at_s: int = 0
 
 
 @dataclass
 class Books:
-    """Rebuilt state. Accounts are by (token address, BIC); locked legs by obligation, with payer, token and amount."""
+    """Rebuilt state. Accounts are by (token address, BIC); locked legs by obligation, with payer, token and amount;
+    redemption requests by (token address, number), with BIC, amount and state; approved consents by (key, digest).
+
+    Left out are an ERC-20's allowances and permit nonces, which by its standard no event carries in full, and the
+    time of a request or a document, which is its block's.
+    """
 
     settlement: str
     banks: dict[str, Bank] = field(default_factory=dict)
@@ -35,6 +44,11 @@ class Books:
     states: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     locked: dict[bytes, dict[int, tuple[str, str, int]]] = field(default_factory=lambda: defaultdict(dict))
     rounds: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    issuers: dict[str, str] = field(default_factory=dict)
+    requests: dict[tuple[str, int], tuple[str, int, str]] = field(default_factory=dict)
+    references: set[tuple[str, bytes]] = field(default_factory=set)
+    approved: set[tuple[str, bytes]] = field(default_factory=set)
+    evidence: dict[bytes, tuple[str, str]] = field(default_factory=dict)
 
 
 def rebuild(events: Iterable[Occurrence], settlement: str) -> Books:
@@ -45,14 +59,20 @@ def rebuild(events: Iterable[Occurrence], settlement: str) -> Books:
     return books
 
 
+def _jurisdiction(books: Books, v: dict, _: str) -> None:
+    books.issuers[v["country"]] = v["issuer"]
+
+
 def _admitted(books: Books, v: dict, _: str) -> None:
-    books.banks[v["participant"]] = Bank(v["key"])
+    books.banks[v["participant"]] = Bank(v["key"], v["lei"])
     books.owners[v["key"]] = v["participant"]
 
 
 def _rotated(books: Books, v: dict, _: str) -> None:
     one = books.banks[v["participant"]]
     one.key, one.epoch = v["newKey"], v["epoch"]
+    one.proposed_key = one.recovery_key = ""
+    one.executable_at_s = 0
     del books.owners[v["oldKey"]]
     books.owners[v["newKey"]] = v["participant"]
 
@@ -69,6 +89,20 @@ def _stopped(books: Books, v: dict, _: str) -> None:
     books.banks[v["participant"]].stopped_until_s = v["suspendedUntil"]
 
 
+def _key_proposed(books: Books, v: dict, _: str) -> None:
+    books.banks[v["participant"]].proposed_key = "" if v["newKey"] == NOBODY else v["newKey"]
+
+
+def _recovery(books: Books, v: dict, _: str) -> None:
+    one = books.banks[v["participant"]]
+    one.recovery_key, one.executable_at_s = v["newKey"], v.get("executableAt", 0)
+
+
+def _recovery_ended(books: Books, v: dict, _: str) -> None:
+    one = books.banks[v["participant"]]
+    one.recovery_key, one.executable_at_s = "", 0
+
+
 def _revoked(books: Books, v: dict, _: str) -> None:
     books.banks[v["participant"]].epoch = v["epoch"]
 
@@ -82,19 +116,26 @@ def _transferred(books: Books, v: dict, token: str) -> None:
 
 def _issued(books: Books, v: dict, token: str) -> None:
     books.issued[token] += v["amount"]
+    books.references.add((token, v["reserveReference"]))
 
 
 def _requested(books: Books, v: dict, token: str) -> None:
     books.held[token, v["participant"]] += v["amount"]
+    books.requests[token, v["number"]] = (v["participant"], v["amount"], "REQUESTED")
 
 
-def _request_ended(books: Books, v: dict, token: str) -> None:
-    books.held[token, v["participant"]] -= v["amount"]
+def _request_ended(state: str):
+    def fold(books: Books, v: dict, token: str) -> None:
+        books.held[token, v["participant"]] -= v["amount"]
+        books.requests[token, v["number"]] = (v["participant"], v["amount"], state)
+
+    return fold
 
 
 def _redeemed(books: Books, v: dict, token: str) -> None:
-    _request_ended(books, v, token)
+    _request_ended("FULFILLED")(books, v, token)
     books.redeemed[token] += v["amount"]
+    books.references.add((token, v["reserveReference"]))
 
 
 def _frozen(books: Books, v: dict, token: str) -> None:
@@ -137,28 +178,36 @@ def _refunded(books: Books, v: dict, _: str) -> None:
         books.states[v["obligationId"]] = ("REFUNDED", v["attempt"])
 
 
-def _nothing(books: Books, v: dict, _: str) -> None:
-    """Says what waits or who may do what; it changes no balance and no state that is compared."""
+def _approved(books: Books, v: dict, _: str) -> None:
+    books.approved.add((v["key"], v["digest"]))
+
+
+def _unapproved(books: Books, v: dict, _: str) -> None:
+    books.approved.remove((v["key"], v["digest"]))
+
+
+def _anchored(books: Books, v: dict, _: str) -> None:
+    books.evidence[v["documentHash"]] = (v["participant"], v["documentType"])
 
 
 _FOLDS = {
-    "JurisdictionRegistered": _nothing,
+    "JurisdictionRegistered": _jurisdiction,
     "ParticipantAdmitted": _admitted,
     "ParticipantSuspended": _standing(True),
     "ParticipantReinstated": _standing(False),
     "ParticipantSuspendedForADay": _stopped,
-    "KeyProposed": _nothing,
-    "RecoveryProposed": _nothing,
-    "RecoveryConfirmed": _nothing,
-    "RecoveryObjected": _nothing,
-    "RecoveryWithdrawn": _nothing,
+    "KeyProposed": _key_proposed,
+    "RecoveryProposed": _recovery,
+    "RecoveryConfirmed": _recovery,
+    "RecoveryObjected": _recovery_ended,
+    "RecoveryWithdrawn": _recovery_ended,
     "KeyRotated": _rotated,
     "ConsentsRevoked": _revoked,
     "Transfer": _transferred,
     "Issued": _issued,
     "RedemptionRequested": _requested,
-    "RedemptionRefused": _request_ended,
-    "RedemptionWithdrawn": _request_ended,
+    "RedemptionRefused": _request_ended("REFUSED"),
+    "RedemptionWithdrawn": _request_ended("WITHDRAWN"),
     "Redeemed": _redeemed,
     "ParticipantFrozen": _frozen,
     "ParticipantUnfrozen": _unfrozen,
@@ -169,6 +218,7 @@ _FOLDS = {
     "LegLocked": _locked,
     "ObligationClaimed": _claimed,
     "LegRefunded": _refunded,
-    "ConsentApproved": _nothing,
-    "ConsentUnapproved": _nothing,
+    "ConsentApproved": _approved,
+    "ConsentUnapproved": _unapproved,
+    "EvidenceAnchored": _anchored,
 }

@@ -20,7 +20,7 @@ from corridor.ledger import contracts
 from corridor.ledger.abi import contract
 from tests.spec import authorities
 from tests.spec import settlement as rules
-from tests.spec.rebuilding import rebuild
+from tests.spec.rebuilding import Books, rebuild
 from tests.spec.state import DAY_S, Signed, State
 from tests.spec.world import BANKS, Sides, address_of, prepare
 
@@ -450,8 +450,12 @@ class RebuiltFromEvents(ContractsAgree):
         for one in contracts.participants(ledger, deployment.registry):
             bank = books.banks[one.bic]
             stopped = bank.suspended or head.timestamp_s < bank.stopped_until_s
-            assert (bank.key, bank.epoch) == (one.key, one.epoch)
+            assert (bank.key, bank.lei, bank.epoch) == (one.key, one.lei, one.epoch)
             assert stopped == (one.status is contracts.ParticipantStatus.SUSPENDED)
+            waiting = contracts.key_change(ledger, deployment.registry, one.bic)
+            rebuilt = (bank.proposed_key, bank.recovery_key, bank.executable_at_s)
+            assert rebuilt == (waiting.proposed_key, waiting.recovery_key, waiting.executable_at_s)
+        self.compare_the_rest(books)
         records = contracts.obligation_records(ledger, deployment.settlement, list(books.states))
         for (identity, (state, attempt)), record in zip(books.states.items(), records, strict=True):
             mask = sum(1 << index for index in books.locked[identity])
@@ -462,6 +466,27 @@ class RebuiltFromEvents(ContractsAgree):
         effective = [one for one in self.state.records.values() if one.state != "None"]
         assert len(books.states) == len(effective)
         RebuiltFromEvents.compared += len(books.states) + len(books.rounds)
+
+    def compare_the_rest(self, books: Books) -> None:
+        """Issuers, redemption requests, used references, approved consents and documents."""
+        ledger, deployment = self.sides.ledger, self.sides.deployment
+        function = contract(contracts.REGISTRY).function("issuerOf")
+        for country, issuer in books.issuers.items():
+            assert ledger.call(deployment.registry, function, country.encode()) == (issuer,)
+        for symbol, token in deployment.tokens.items():
+            found = contracts.redemption_requests(ledger, token)
+            rebuilt = {number: one for (at, number), one in books.requests.items() if at == token}
+            assert rebuilt == {one.number: (one.participant, one.amount_minor, one.state.name) for one in found}
+            assert {one for at, one in books.references if at == token} == self.state.tokens[symbol].references
+        function = contract(contracts.SETTLEMENT).function("approved")
+        for key, digest in books.approved:
+            assert ledger.call(deployment.settlement, function, key, digest) == (True,)
+        assert len(books.approved) == len(self.state.approved)
+        for document, (bic, kind) in books.evidence.items():
+            evidence = contracts.evidence_of(ledger, deployment.evidence, document)
+            assert evidence is not None
+            assert (evidence.participant, evidence.document_type) == (bic, kind)
+        assert len(books.evidence) == 1
 
 
 def run(machine: type[ContractsAgree], examples: int) -> None:

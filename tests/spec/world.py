@@ -74,6 +74,7 @@ def prepare(path: Path) -> tuple[contracts.Any, State]:
             token.issued += 2 * OPENING
             token.account(bic).balance = token.account(foreign).balance = OPENING
             token.references.add(reference)
+        act(BANKS[0], contracts.anchor_evidence(deployment.evidence, b"\x01" * 32, "CINV"))
         state.now_s = ledger.head().timestamp_s
     return deployment, state
 
