@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liquidity.arrays import Int32s, Int64s, QueueArrays
-from liquidity.elimination_kernel import NOTHING, eliminate
+from liquidity.elimination_kernel import NOTHING, add_up, eliminate
 from liquidity.model import NO_PRIORITY, Account
 from liquidity.terms import Terms, lowest_closing
 
@@ -70,11 +70,8 @@ def _order(arrays: QueueArrays, accounts: _Accounts, order: str) -> Int32s:
     return np.argsort(key, kind="stable").astype(np.int32)
 
 
-def _sums_are_safe(arrays: QueueArrays, accounts: _Accounts, *tables: list[int]) -> bool:
+def _sums_are_safe(gross: NDArray[np.float64], *tables: list[int]) -> bool:
     """Whether no sum the kernel can form, whatever it drops in whatever order, leaves 64 bits."""
-    size = len(accounts.keys)
-    amounts = arrays.amount.astype(np.float64)
-    gross = np.bincount(accounts.payer, amounts, size) + np.bincount(accounts.payee, amounts, size)
     most = float(gross.max(initial=0.0))
     return most < SAFE_SUM and all(abs(value) + int(most) < SAFE_SUM for table in tables for value in table)
 
@@ -111,15 +108,6 @@ def _limits(arrays: QueueArrays, accounts: _Accounts, terms: Terms, number: dict
     return _LimitTable(forth, back, [limit for limit, _ in ordered], [payer for _, payer in ordered])
 
 
-def _exact_sums(amounts: Int64s, groups: Int32s, size: int) -> list[int]:
-    """Sum per group in exact integers: halves of 32 bits can't overflow over 2**31 entries."""
-    sums = []
-    for group in range(size):
-        chosen = amounts[groups == group] if size > 1 else amounts
-        sums.append((int((chosen >> 32).sum()) << 32) + int((chosen & 0xFFFFFFFF).sum()))
-    return sums
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledOutcome:
     """``kept`` (n booleans), closing balances of accounts with a leg, and settled value per currency."""
@@ -138,32 +126,36 @@ def eliminate_arrays(arrays: QueueArrays, terms: Terms, order: str) -> CompiledO
     opening = [terms.opening.get(account, 0) for account in names]
     lowest = [lowest_closing(terms, account) for account in names]
     limits = _limits(arrays, accounts, terms, number)
-    if not _sums_are_safe(arrays, accounts, opening, lowest, limits.limit):
-        return None
-    kept, closing = eliminate(
+    place, length, paid, received, gross = add_up(
         _order(arrays, accounts, order),
-        arrays.leg_start,
         arrays.leg_obligation,
         accounts.payer,
         accounts.payee,
         arrays.amount,
         arrays.held,
-        np.array(opening, dtype=np.int64),
-        np.array(lowest, dtype=np.int64),
+        len(names),
+    )
+    if not _sums_are_safe(gross, opening, lowest, limits.limit):
+        return None
+    least = np.array(lowest, dtype=np.int64)
+    slack = np.array(opening, dtype=np.int64) - least - paid + received
+    kept = eliminate(
+        place,
+        length,
+        arrays.leg_start,
+        accounts.payer,
+        accounts.payee,
+        arrays.amount,
+        slack,
+        paid,
         limits.forth,
         limits.back,
         np.array(limits.limit, dtype=np.int64),
         np.array(limits.payer, dtype=np.int32),
     )
-    leg_kept = kept[arrays.leg_obligation]
-    sums = _exact_sums(arrays.amount[leg_kept], arrays.currency[leg_kept], len(arrays.currencies))
-    used = np.zeros(len(names), dtype=np.bool_)
-    used[accounts.payer] = True
-    used[accounts.payee] = True
-    balances = closing.tolist()
-    touched = np.flatnonzero(used).tolist()
-    return CompiledOutcome(
-        kept=kept,
-        closing={names[at]: balances[at] for at in touched},
-        value=dict(zip(arrays.currencies, sums, strict=True)),
-    )
+    closing = (slack + least).tolist()
+    value = dict.fromkeys(arrays.currencies, 0)
+    for (_, currency), amount in zip(names, paid.tolist(), strict=True):
+        value[currency] += amount
+    used = np.flatnonzero(gross).tolist()
+    return CompiledOutcome(kept=kept, closing={names[at]: closing[at] for at in used}, value=value)

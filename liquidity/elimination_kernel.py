@@ -1,8 +1,15 @@
 """The elimination of :mod:`liquidity.elimination`, compiled, over flat arrays: the same answer at memory speed.
 
-An account's queue is a linked list through its legs, last leg first, built in one pass over the legs in queue order.
-Dropping pops from the tail; what is queued behind a dropped leg is remembered as one cut per account, so nothing is
-sorted and nothing is searched. Time and memory are O(legs + accounts).
+Every paying account's queue lies in one piece of memory, first to settle first, so dropping from its end reads
+backwards through neighbours instead of jumping about; what is looked up at random, the accounts, fits the cache.
+What is kept is a *length* per account. A leg is undone when its own account's queue is cut below it, and only then;
+a leg that discharges together with others passes the cut on to the next of them, around the circle of the
+obligation's legs. Nothing else is marked, sorted or searched.
+
+Why that gives the same answer: the unique maximum is a vector of lengths; the lengths here start above it and only
+ever shrink by steps that it obeys too (a shortage that no longer queue could heal, a cut that another leg of the same
+obligation passed on). When no step is left, they are the maximum. Each leg is undone once, so time and memory are
+O(legs + accounts).
 
 All sums must fit 64 bits: the caller makes sure (:mod:`liquidity.elimination_compiled`).
 """
@@ -20,11 +27,28 @@ if TYPE_CHECKING:
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
+Float64s = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Entries = NDArray[np.void]
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 NOTHING = np.int32(-1)
-"""No leg before this one, no limit on this leg."""
+"""No other leg in this obligation, no limit on this leg."""
+
+NOWHERE = np.int32(2**31 - 1)
+"""The place of a held leg: behind the end of every queue."""
+
+ENTRY = np.dtype(
+    [
+        ("amount", np.int64),
+        ("payee", np.int32),
+        ("leg", np.int32),
+        ("next_account", np.int32),
+        ("next_place", np.int32),
+    ]
+)
+"""A leg as it stands in its payer's queue: what undoing it needs, side by side. ``next_account`` and ``next_place``
+are the account and place of the obligation's next leg, after the last the first again."""
 
 
 def _compiled(function: _F) -> _F:
@@ -36,38 +60,74 @@ def _compiled(function: _F) -> _F:
 
 
 @_compiled
-def _queue_up(
+def add_up(
     order: Int32s,
     leg_obligation: Int32s,
     payer: Int32s,
     payee: Int32s,
     amount: Int64s,
-    kept: Bools,
-    balance: Int64s,
-    before: Int32s,
-    tail: Int32s,
-    rank: Int32s,
-) -> None:
-    """Link each account's queue and settle everything that isn't held. An empty ``order`` is arrival."""
+    held: Bools,
+    accounts: int,
+) -> tuple[Int32s, Int32s, Int64s, Int64s, Float64s]:
+    """What each account does if everything that isn't held settles, and where each leg stands in its payer's queue.
+
+    Returns
+    -------
+    place
+        Per leg: how many stand before it in its payer's queue; ``NOWHERE`` if it is held.
+    length, paid, received
+        Per account: legs it pays, and their amounts and those of the legs it receives, held ones left out. The
+        amounts are right if ``gross`` is within what 64 bits hold.
+    gross
+        Per account, about: all amounts paid and received, held ones included.
+    """
+    place = np.empty(len(amount), dtype=np.int32)
+    length = np.zeros(accounts, dtype=np.int32)
+    paid = np.zeros(accounts, dtype=np.int64)
+    received = np.zeros(accounts, dtype=np.int64)
+    gross = np.zeros(accounts, dtype=np.float64)
     in_arrival_order = len(order) == 0
     for at in range(len(amount)):
         leg = np.int32(at) if in_arrival_order else order[at]
-        if not in_arrival_order:
-            rank[leg] = at
-        if kept[leg_obligation[leg]]:
-            account = payer[leg]
-            balance[account] -= amount[leg]
-            balance[payee[leg]] += amount[leg]
-            before[leg] = tail[account]
-            tail[account] = leg
+        account, other, moved = payer[leg], payee[leg], amount[leg]
+        gross[account] += moved
+        gross[other] += moved
+        if held[leg_obligation[leg]]:
+            place[leg] = NOWHERE
+        else:
+            place[leg] = length[account]
+            length[account] += 1
+            paid[account] += moved
+            received[other] += moved
+    return place, length, paid, received, gross
+
+
+@_compiled
+def _line_up(
+    start: Int32s, leg_start: Int32s, payer: Int32s, payee: Int32s, amount: Int64s, place: Int32s, queued: Entries
+) -> None:
+    """Write every leg that isn't held to its place in its payer's queue, which begins at ``start``."""
+    for obligation in range(len(leg_start) - 1):
+        first, stop = leg_start[obligation], leg_start[obligation + 1]
+        if place[first] == NOWHERE:
+            continue
+        for leg in range(first, stop):
+            at = start[payer[leg]] + place[leg]
+            queued[at].amount = amount[leg]
+            queued[at].payee = payee[leg]
+            queued[at].leg = leg
+            queued[at].next_account = NOTHING
+            if stop > first + 1:
+                following = leg + 1 if leg + 1 < stop else first
+                queued[at].next_account = payer[following]
+                queued[at].next_place = place[following]
 
 
 @_compiled
 def _count_limits(
-    leg_obligation: Int32s,
     payer: Int32s,
     amount: Int64s,
-    kept: Bools,
+    place: Int32s,
     forth: Int32s,
     back: Int32s,
     limit: Int64s,
@@ -77,7 +137,7 @@ def _count_limits(
 ) -> None:
     """Net outflow of each limited pair, and how many of its limits each account is over."""
     for leg in range(len(forth)):
-        if kept[leg_obligation[leg]]:
+        if place[leg] != NOWHERE:
             if forth[leg] != NOTHING:
                 outflow[forth[leg]] += amount[leg]
             if back[leg] != NOTHING:
@@ -89,104 +149,101 @@ def _count_limits(
 
 @_compiled
 def _undo_limits(
-    leg: int,
+    forth: int,
+    back: int,
     paid: np.int64,
-    payer: Int32s,
-    payee: Int32s,
-    forth: Int32s,
-    back: Int32s,
     limit: Int64s,
+    limit_payer: Int32s,
     outflow: Int64s,
     over: Int32s,
 ) -> None:
-    """A dropped leg lowers its payer's net outflow and raises its payee's."""
-    pair = forth[leg]
-    if pair != NOTHING:
-        if limit[pair] < outflow[pair] <= limit[pair] + paid:
-            over[payer[leg]] -= 1
-        outflow[pair] -= paid
-    pair = back[leg]
-    if pair != NOTHING:
-        if limit[pair] - paid < outflow[pair] <= limit[pair]:
-            over[payee[leg]] += 1
-        outflow[pair] += paid
+    """An undone leg lowers its payer's net outflow and raises its payee's."""
+    if forth != NOTHING:
+        if limit[forth] < outflow[forth] <= limit[forth] + paid:
+            over[limit_payer[forth]] -= 1
+        outflow[forth] -= paid
+    if back != NOTHING:
+        if limit[back] - paid < outflow[back] <= limit[back]:
+            over[limit_payer[back]] += 1
+        outflow[back] += paid
 
 
 @_compiled
 def eliminate(
-    order: Int32s,
+    place: Int32s,
+    length: Int32s,
     leg_start: Int32s,
-    leg_obligation: Int32s,
     payer: Int32s,
     payee: Int32s,
     amount: Int64s,
-    held: Bools,
-    opening: Int64s,
-    lowest: Int64s,
+    slack: Int64s,
+    paid: Int64s,
     forth: Int32s,
     back: Int32s,
     limit: Int64s,
     limit_payer: Int32s,
-) -> tuple[Bools, Int64s]:
-    """Which obligations settle, and the closing balance of each account.
+) -> Bools:
+    """Which obligations settle; ``length``, ``slack`` and ``paid`` become those of what settles.
 
     Parameters
     ----------
-    order
-        Legs by (priority, arrival); empty for arrival alone.
+    place, length, paid
+        From :func:`add_up`.
     payer, payee
         Account of each leg.
-    opening, lowest
-        Per account: opening balance, and the least at which it may close.
+    slack
+        Per account: its balance if everything settles, less the least at which it may close.
     forth, back
         Per leg: the limited pair whose outflow it raises, lowers; ``NOTHING`` for none. Empty without limits.
     limit, limit_payer
         Per limited pair: its limit, and the paying account.
     """
-    accounts = len(opening)
-    legs = len(amount)
-    arrival = len(order) == 0
+    accounts = len(length)
+    start = np.zeros(accounts + 1, dtype=np.int32)
+    start[1:] = np.cumsum(length)
+    queued = np.empty(start[accounts], dtype=ENTRY)
+    _line_up(start, leg_start, payer, payee, amount, place, queued)
     limited = len(forth) > 0
-    kept = ~held
-    balance = opening.copy()
-    before = np.empty(legs, dtype=np.int32)
-    tail = np.full(accounts, NOTHING, dtype=np.int32)
-    rank = np.empty(len(order), dtype=np.int32)
-    _queue_up(order, leg_obligation, payer, payee, amount, kept, balance, before, tail, rank)
     outflow = np.zeros(len(limit), dtype=np.int64)
     over = np.zeros(accounts, dtype=np.int32)
     if limited:
-        _count_limits(leg_obligation, payer, amount, kept, forth, back, limit, limit_payer, outflow, over)
+        _count_limits(payer, amount, place, forth, back, limit, limit_payer, outflow, over)
 
-    cut = np.full(accounts, legs, dtype=np.int32)  # nothing at this rank or behind it can settle
-    suspects = np.arange(accounts).astype(np.int32)  # a stack in which each account stands at most once
+    cut = length.copy()  # what stands here or behind can't settle
+    suspects = np.arange(accounts + 1).astype(np.int32)  # a ring in which each account stands at most once
     waiting = np.ones(accounts, dtype=np.bool_)
-    height = accounts
-    while height > 0:  # every turn takes an account off; one comes back only when an obligation was dropped
-        height -= 1
-        account = suspects[height]
+    head, tail = 0, accounts
+    while head != tail:  # every turn takes an account off; one comes back only when a leg was undone
+        account = suspects[head]
+        head = head + 1 if head < accounts else 0
         waiting[account] = False
-        while tail[account] != NOTHING:
-            last = tail[account]
-            last_rank = last if arrival else rank[last]
-            if balance[account] >= lowest[account] and over[account] == 0 and last_rank < cut[account]:
-                break
-            tail[account] = before[last]
-            obligation = leg_obligation[last]
-            if not kept[obligation]:
-                continue
-            kept[obligation] = False
-            for leg in range(leg_start[obligation], leg_start[obligation + 1]):
-                paid = amount[leg]
-                balance[payer[leg]] += paid
-                balance[payee[leg]] -= paid
-                if limited:
-                    _undo_limits(leg, paid, payer, payee, forth, back, limit, outflow, over)
-                leg_rank = np.int32(leg) if arrival else rank[leg]
-                cut[payer[leg]] = min(cut[payer[leg]], leg_rank)
-                for touched in (payer[leg], payee[leg]):
-                    if touched != account and not waiting[touched]:
-                        waiting[touched] = True
-                        suspects[height] = touched
-                        height += 1
-    return kept, balance
+        first, left, room, undone = start[account], length[account], slack[account], 0
+        while left > 0 and (room < 0 or left > cut[account] or (limited and over[account] > 0)):
+            left -= 1
+            last = queued[first + left]
+            moved, payee_account = last.amount, last.payee
+            room += moved
+            undone += moved
+            slack[payee_account] -= moved
+            if limited:
+                _undo_limits(forth[last.leg], back[last.leg], moved, limit, limit_payer, outflow, over)
+            short = slack[payee_account] < 0 or (limited and over[payee_account] > 0)
+            if short and not waiting[payee_account]:
+                waiting[payee_account] = True
+                suspects[tail] = payee_account
+                tail = tail + 1 if tail < accounts else 0
+            other = last.next_account
+            if other != NOTHING and last.next_place < cut[other]:
+                cut[other] = last.next_place
+                if not waiting[other] and other != account:
+                    waiting[other] = True
+                    suspects[tail] = other
+                    tail = tail + 1 if tail < accounts else 0
+        paid[account] -= undone
+        length[account], slack[account] = left, room
+
+    kept = np.empty(len(leg_start) - 1, dtype=np.bool_)
+    for obligation in range(len(kept)):
+        leg = leg_start[obligation]
+        kept[obligation] = place[leg] < length[payer[leg]]
+    return kept
