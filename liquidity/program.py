@@ -39,10 +39,11 @@ class Program:
     outflow of its obligation from that account, or between that limited pair (> 0 uses room, < 0 gives room; zeros
     are left out; each row at most once).
 
-    ``room`` (rows, >= 0): opening balance − lowest closing balance, or the limit; cut at all that its columns could
-    use together, which changes nothing. ``worth`` (columns, > 0), times ``worth_scale``, is exact in the reporting
-    currency if ``worth_is_exact``; else it is rounded up by less than one ``worth_scale``, so that a bound stays one.
-    ``number`` (columns, ascending): arrival number of the obligation in the queue.
+    ``outflow`` (rows): what its columns could use together. ``room`` (rows, >= 0): opening balance − lowest closing
+    balance, or the limit; cut at ``outflow``, which changes nothing (such a row never binds).
+    ``worth`` (columns, > 0), times ``worth_scale``, is exact in the reporting currency if ``worth_is_exact``; else it
+    is rounded up by less than one ``worth_scale``, so that a bound stays one. ``number`` (columns, never falling):
+    arrival number of the obligation in the queue.
     ``bank``, ``payee``, ``currency`` (rows) index ``banks`` and ``currencies`` and say what the row is; ``payee`` is
     :data:`NO_PAYEE` for an account.
     """
@@ -51,6 +52,7 @@ class Program:
     row: Int32s
     change: Int64s
     room: Int64s
+    outflow: Int64s
     worth: Int64s
     worth_scale: Fraction
     worth_is_exact: bool
@@ -69,19 +71,27 @@ def row_name(program: Program, row: int) -> Account | Pair:
     return (bank, currency) if payee == NO_PAYEE else (bank, program.banks[payee], currency)
 
 
-def make_program(queue: Queue, terms: Terms, rates: Mapping[str, Fraction], objective: str = "value") -> Program | None:
+def make_program(
+    queue: Queue, terms: Terms, rates: Mapping[str, Fraction], objective: str = "value", *, by_leg: bool = False
+) -> Program | None:
     """The program of a queue; ``None`` when a sum over a row might reach 2**62 and so leave 64 bits.
 
     ``rates`` as from :func:`liquidity.terms.make_rates`. ``objective``: ``"value"`` counts all legs of an obligation
-    in the reporting currency, ``"count"`` counts each obligation as 1.
+    in the reporting currency, ``"count"`` counts each obligation as 1. ``by_leg`` gives each leg a column of its own,
+    with its share of the worth, as if it could settle alone: more can settle, so a bound on it is a bound on all.
     """
     arrays = queue.arrays()
     if arrays is None:
         return None
-    number = np.flatnonzero(~arrays.held)
     leg_kept = ~arrays.held[arrays.leg_obligation]
+    number = np.flatnonzero(~arrays.held)
+    column = (np.cumsum(~arrays.held) - 1)[arrays.leg_obligation[leg_kept]]
+    share = np.bincount(column, minlength=len(number))
+    if by_leg:
+        number, share = number[column], share[column]
+        column = np.arange(len(column))
     legs = _Legs(
-        column=(np.cumsum(~arrays.held) - 1)[arrays.leg_obligation[leg_kept]],
+        column=column,
         payer=arrays.payer[leg_kept],
         payee=arrays.payee[leg_kept],
         currency=arrays.currency[leg_kept],
@@ -93,12 +103,18 @@ def make_program(queue: Queue, terms: Terms, rates: Mapping[str, Fraction], obje
     if used.max(initial=0.0) >= 2.0**SAFE_BITS:
         return None
     column, row, change = _merged(column, row, change, count)
-    worth, scale, is_exact = _worths(arrays.currencies, legs, len(number), rates, objective)
+    outflow = np.zeros(count, dtype=np.int64)
+    np.add.at(outflow, row, np.maximum(change, 0))
+    if objective == "count":
+        worth, scale, is_exact = _counts(share if by_leg else np.ones_like(share))
+    else:
+        worth, scale, is_exact = _values(arrays.currencies, legs, len(number), rates)
     return Program(
         start=np.searchsorted(column, np.arange(len(number) + 1)).astype(np.int64),
         row=row.astype(np.int32),
         change=change,
-        room=_rooms(arrays, rows, terms, row, change),
+        room=_rooms(arrays, rows, terms, outflow),
+        outflow=outflow,
         worth=worth,
         worth_scale=scale,
         worth_is_exact=is_exact,
@@ -200,45 +216,61 @@ def _merged(column: Int64s, row: Int64s, change: Int64s, rows: int) -> tuple[Int
     return column[chosen], row[chosen], total[kept]
 
 
-def _rooms(arrays: QueueArrays, rows: _Rows, terms: Terms, row: Int64s, change: Int64s) -> Int64s:
+def _rooms(arrays: QueueArrays, rows: _Rows, terms: Terms, outflow: Int64s) -> Int64s:
     """Per row what may flow out, net, cut at the sum of all that can."""
-    most = np.zeros(len(rows.bank), dtype=np.int64)
-    outflow = change > 0
-    np.add.at(most, row[outflow], change[outflow])
     rooms = []
-    for at, bank, payee, currency in zip(
-        most.tolist(), rows.bank.tolist(), rows.payee.tolist(), rows.currency.tolist(), strict=True
+    for most, bank, payee, currency in zip(
+        outflow.tolist(), rows.bank.tolist(), rows.payee.tolist(), rows.currency.tolist(), strict=True
     ):
         account = (arrays.banks[bank], arrays.currencies[currency])
         if payee == NO_PAYEE:
             room = terms.opening.get(account, 0) - lowest_closing(terms, account)
         else:
             room = terms.bilateral[account[0], arrays.banks[payee], account[1]]
-        rooms.append(min(room, at))
+        rooms.append(min(room, most))
     return np.array(rooms, dtype=np.int64)
 
 
-def _worths(
-    currencies: Sequence[str], legs: _Legs, columns: int, rates: Mapping[str, Fraction], objective: str
+def _values(
+    currencies: Sequence[str], legs: _Legs, columns: int, rates: Mapping[str, Fraction]
 ) -> tuple[Int64s, Fraction, bool]:
-    """Worth per column, its scale, and whether it is exact."""
-    if objective == "count" or not columns:
-        return np.ones(columns, dtype=np.int64), Fraction(1), True
+    """Value of each column in the reporting currency: integers, their scale, and whether they are exact."""
+    if not columns:
+        return np.empty(0, dtype=np.int64), Fraction(1), True
     rate = [rates.get(code, Fraction(1)) for code in currencies]
     denominator = math.lcm(*(ratio.denominator for ratio in rate))
     multiples = [int(ratio * denominator) for ratio in rate]
     common = math.gcd(*multiples)
-    scale = Fraction(common, denominator)
     multiples = [multiple // common for multiple in multiples]
     first = np.searchsorted(legs.column, np.arange(columns))
+    scale = Fraction(common, denominator)
     total = sum(multiple * _exact_sum(legs.amount[legs.currency == at]) for at, multiple in enumerate(multiples))
-    if total < 2**SAFE_BITS:
-        per_leg = legs.amount * np.array(multiples, dtype=np.int64)[legs.currency]
+    shift = _excess_bits(total)
+    if not shift:
+        used = [multiple if multiple <= total else 0 for multiple in multiples]  # one that nobody uses may be any size
+        per_leg = legs.amount * np.array(used, dtype=np.int64)[legs.currency]
         return np.add.reduceat(per_leg, first), scale, True
-    shift = total.bit_length() - SAFE_BITS + 1  # the rounded sum stays below 2**(SAFE_BITS - 1) + columns
     wide = legs.amount.astype(object) * np.array(multiples, dtype=object)[legs.currency]
-    rounded_up = [-(-int(worth) >> shift) for worth in np.add.reduceat(wide, first)]
-    return np.array(rounded_up, dtype=np.int64), scale * 2**shift, False
+    return _rounded_up(np.add.reduceat(wide, first).tolist(), shift), scale * 2**shift, False
+
+
+def _counts(share: Int64s) -> tuple[Int64s, Fraction, bool]:
+    """1 / ``share`` per column: integers, their scale, and whether they are exact."""
+    shares, which = np.unique(share, return_inverse=True)
+    whole = math.lcm(*shares.tolist())
+    worths = [whole // part for part in shares.tolist()]
+    shift = _excess_bits(whole * len(share))
+    worth = _rounded_up(worths, shift)[which] if shift else np.array(worths, dtype=np.int64)[which]
+    return worth, Fraction(2**shift, whole), not shift
+
+
+def _excess_bits(total: int) -> int:
+    """How far to shift so that the sum, each part rounded up, stays below 2**SAFE_BITS; 0 if it does as it is."""
+    return 0 if total < 2**SAFE_BITS else total.bit_length() - SAFE_BITS + 1
+
+
+def _rounded_up(worths: list[int], shift: int) -> Int64s:
+    return np.array([-(-worth >> shift) for worth in worths], dtype=np.int64)
 
 
 def _exact_sum(amounts: Int64s) -> int:
