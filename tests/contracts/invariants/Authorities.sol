@@ -49,6 +49,7 @@ abstract contract Authorities is Locks {
         uint256 amount = 1 + _mix(seed, 1) % 5000;
         vm.prank(bank.key);
         uint256 number = token.requestRedemption(amount);
+        ++acted[msg.sig];
         held[address(token)][bank.bic] += amount;
         _requests.push(Request(_here, address(token), number, index, amount, nowS, true));
     }
@@ -140,6 +141,7 @@ abstract contract Authorities is Locks {
         address key = _bank(_mix(seed, 1) % BANKS).key;
         vm.prank(key);
         registry.revokeConsents();
+        ++acted[msg.sig];
     }
 
     /// @notice A bank changes its key with its issuer's consent. Neither could have done it alone.

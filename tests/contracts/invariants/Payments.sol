@@ -224,6 +224,7 @@ abstract contract Payments is World {
         vm.prank(_bank(payer).key);
         (bool ok,) = token.call(abi.encodeWithSignature("transfer(address,uint256)", _bank(payee).key, amount));
         require(ok, "refused");
+        ++acted[msg.sig];
         _bookMove(token, _bank(payer).bic, _bank(payee).bic, amount);
     }
 

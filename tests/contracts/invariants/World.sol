@@ -60,6 +60,8 @@ abstract contract World is CorridorTest {
     mapping(address token => uint256) public redeemed;
     mapping(uint256 ledger => mapping(bytes32 id => IPvPSettlement.State)) public stateOf;
     mapping(bytes32 rule => uint256) public violations;
+    /// @notice How often an action took effect or, a thief's, was tried: what never happens proves nothing.
+    mapping(bytes4 action => uint256) public acted;
     Lock[] internal _locks;
     Effect[] internal _effects;
     uint256 internal _counter;
@@ -168,6 +170,7 @@ abstract contract World is CorridorTest {
         vm.prank(sender);
         (ok,) = target.call(data);
         if (!ok) return false;
+        ++acted[msg.sig];
         Effect memory effect = Effect(_here, target, sender, data);
         if (_effects.length < MAX_EFFECTS) _effects.push(effect);
         else _effects[_mix(nowS, _counter++) % MAX_EFFECTS] = effect;
@@ -181,6 +184,7 @@ abstract contract World is CorridorTest {
 
     /// @dev An action that must be refused.
     function _mustFail(bytes32 rule, address target, address sender, bytes memory data) internal {
+        ++acted[msg.sig];
         vm.prank(sender);
         (bool ok,) = target.call(data);
         if (ok) ++violations[rule];
