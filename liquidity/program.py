@@ -244,7 +244,7 @@ def _values(
     multiples = [multiple // common for multiple in multiples]
     first = np.searchsorted(legs.column, np.arange(columns))
     scale = Fraction(common, denominator)
-    total = sum(multiple * _exact_sum(legs.amount[legs.currency == at]) for at, multiple in enumerate(multiples))
+    total = sum(multiple * exact_sum(legs.amount[legs.currency == at]) for at, multiple in enumerate(multiples))
     shift = _excess_bits(total)
     if not shift:
         used = [multiple if multiple <= total else 0 for multiple in multiples]  # one that nobody uses may be any size
@@ -273,6 +273,6 @@ def _rounded_up(worths: list[int], shift: int) -> Int64s:
     return np.array([-(-worth >> shift) for worth in worths], dtype=np.int64)
 
 
-def _exact_sum(amounts: Int64s) -> int:
+def exact_sum(amounts: Int64s) -> int:
     """Sum in exact integers: halves of 32 bits can't overflow over 2**31 entries."""
     return (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
