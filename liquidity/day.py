@@ -1,6 +1,7 @@
-"""A settlement day: what is to be paid when, from which balances, while which systems are open.
+"""What a settlement day is made of: obligations with the second at which each arrives, money, hours and outages.
 
-Times are seconds after midnight of the settlement day, on one clock for all currencies.
+All times are whole seconds after midnight of one clock (say, Hong Kong's); a day may run into the next (up to
+:data:`MAX_DAY_S`), so that a currency far to the west can be part of it.
 """
 
 from __future__ import annotations
@@ -16,23 +17,20 @@ from liquidity.errors import InvalidField, child, shown
 from liquidity.model import Amounts, Limits, Queue, amounts_table, entries, exact_integer, name
 from liquidity.terms import make_rates
 
-SECONDS_A_DAY = 86_400
-"""The latest time that a day knows: midnight at its end."""
-
 Int64s = NDArray[np.int64]
 
+SECONDS_A_DAY = 86_400
 
-def _time(value: object, field_name: str) -> int:
-    problem = f"must be seconds after midnight, 0 to {SECONDS_A_DAY}"
-    seconds = exact_integer(value, field_name, problem, minimum=0)
-    if seconds > SECONDS_A_DAY:
-        raise InvalidField(field_name, problem, shown(value))
-    return seconds
+MAX_DAY_S = 2 * SECONDS_A_DAY
+"""The last second a day may have: two calendar days hold the opening hours of any two places on earth."""
+
+NO_CUT_OFF = MAX_DAY_S
+"""In an array of cut-offs: this obligation has none but its currencies' closing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When one currency's settlement system is open: from ``open_s`` until before ``close_s``.
+    """When the RTGS of one currency settles: from ``open_s`` to ``close_s``, both seconds included.
 
     Raises :class:`InvalidField`.
     """
@@ -41,15 +39,20 @@ class Hours:
     close_s: int = SECONDS_A_DAY
 
     def __post_init__(self) -> None:
-        if _time(self.open_s, "open_s") >= _time(self.close_s, "close_s"):
-            raise InvalidField("close_s", "must be later than open_s", shown(self.close_s))
+        _second(self.open_s, "open_s")
+        _second(self.close_s, "close_s")
+        if self.close_s <= self.open_s:
+            raise InvalidField("close_s", f"must be after open_s {self.open_s}", shown(self.close_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A bank, or with ``None`` the operator, is out from ``from_s`` until before ``until_s``.
+    """From ``from_s`` until before ``until_s`` a bank, or with ``bank=None`` the corridor operator, is down.
 
-    Raises :class:`InvalidField`.
+    A bank that is down submits nothing: what arrives for it to pay waits outside the queue. What it submitted before
+    may settle, and what it is paid still lands. While the operator is down nothing is netted or resolved; obligations
+    still settle one by one if the policy settles gross, since that needs the paying banks alone. Runs that fall into
+    the outage are made up by one run when the operator is back. Raises :class:`InvalidField`.
     """
 
     bank: str | None
@@ -59,43 +62,49 @@ class Outage:
     def __post_init__(self) -> None:
         if self.bank is not None:
             name(self.bank, "bank")
-        if _time(self.from_s, "from_s") >= _time(self.until_s, "until_s"):
-            raise InvalidField("until_s", "must be later than from_s", shown(self.until_s))
+        _second(self.from_s, "from_s")
+        _second(self.until_s, "until_s")
+        if self.until_s <= self.from_s:
+            raise InvalidField("until_s", f"must be after from_s {self.from_s}", shown(self.until_s))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Day:
-    """Obligations with their arrival, on the terms of one day.
+    """One day's obligations and everything that decides when they can settle.
 
-    Attributes
+    Parameters
     ----------
     queue
-        The day's obligations in the order of their arrival.
+        Obligations in order of arrival. A held one never enters.
     arrival_s
-        Per obligation (n), never falling: seconds after midnight at which its payers know of it.
+        (n) second at which each is due to be submitted; never falling. Copied, and read-only afterwards.
     balances, floors
-        Opening balances, and the least each account may ever have (default 0; negative: a credit line); minor units.
+        Opening balances and least balances, minor units, 0 where nothing is said; a negative floor is a credit line.
+        An account that opens below its floor may never go below where it opened.
     hours
-        Opening hours by currency; the whole day where nothing is said.
+        Currency → :class:`Hours`; the calendar day where nothing is said. An obligation can settle while *all* its
+        currencies are open; what is left over when one of them closes doesn't settle on this day.
     outages
-        Of banks and of the operator.
-    limits, rates
-        As for :func:`liquidity.resolve`.
+        Of banks and of the operator; they may overlap.
+    limits
+        Bounds on net outflow, here over the day: at no moment may a bank have paid, net, more than this.
+    rates
+        Worth of one minor unit in the reporting currency, exact; 1 where nothing is said.
     latest_s
-        Per obligation (n): the cut-off before which it must settle, else it never does; ``None``: none has one.
+        (n) last second at which each may settle, :data:`NO_CUT_OFF` for none; ``None`` when nobody has one.
 
     Raises
     ------
     InvalidField
-        Naming the field.
+        Naming the argument.
     """
 
     queue: Queue
     arrival_s: Int64s
-    balances: Amounts
+    balances: Amounts = field(default_factory=dict)
     floors: Amounts = field(default_factory=dict)
     hours: Mapping[str, Hours] = field(default_factory=dict)
-    outages: Sequence[Outage] = ()
+    outages: tuple[Outage, ...] = ()
     limits: Limits = field(default_factory=Limits)
     rates: Mapping[str, Fraction | int] = field(default_factory=dict)
     latest_s: Int64s | None = None
@@ -103,43 +112,83 @@ class Day:
     def __post_init__(self) -> None:
         if not isinstance(self.queue, Queue):
             raise InvalidField("queue", "must be a Queue", shown(self.queue))
-        arrival = _times(self.arrival_s, "arrival_s", len(self.queue))
-        if np.any(np.diff(arrival) < 0):
-            first = int(np.flatnonzero(np.diff(arrival) < 0)[0]) + 1
-            raise InvalidField(f"arrival_s[{first}]", "must not be earlier than the one before", str(arrival[first]))
-        object.__setattr__(self, "arrival_s", arrival)
-        if self.latest_s is not None:
-            object.__setattr__(self, "latest_s", _times(self.latest_s, "latest_s", len(self.queue)))
-        object.__setattr__(self, "balances", amounts_table(self.balances, "balances"))
-        object.__setattr__(self, "floors", amounts_table(self.floors, "floors"))
-        for currency, hours in entries(self.hours, "hours"):
-            if not isinstance(hours, Hours):
-                raise InvalidField(child("hours", currency), "must be Hours", shown(hours))
-        object.__setattr__(self, "outages", tuple(self.outages))
-        for number, outage in enumerate(self.outages):
-            if not isinstance(outage, Outage):
-                raise InvalidField(f"outages[{number}]", "must be an Outage", shown(outage))
+        set_field = object.__setattr__
+        set_field(self, "arrival_s", _arrivals(self.arrival_s, len(self.queue)))
+        set_field(self, "balances", amounts_table(self.balances, "balances"))
+        set_field(self, "floors", amounts_table(self.floors, "floors"))
+        set_field(self, "hours", _hours(self.hours))
+        set_field(self, "outages", _outages(self.outages))
         if not isinstance(self.limits, Limits):
             raise InvalidField("limits", "must be a Limits", shown(self.limits))
-        make_rates(self.rates)
+        set_field(self, "rates", make_rates(self.rates))
+        if self.latest_s is not None:
+            set_field(self, "latest_s", _cut_offs(self.latest_s, len(self.queue)))
 
     def hours_of(self, currency: str) -> Hours:
-        """Opening hours of a currency's settlement system."""
+        """When ``currency`` settles on this day."""
         return self.hours.get(currency, Hours())
 
 
-def _times(values: ArrayLike, field_name: str, length: int) -> Int64s:
-    given = np.asarray(values)
-    if given.ndim != 1 or len(given) != length:
-        raise InvalidField(field_name, f"must have one entry per obligation ({length})", str(given.shape))
-    if length and given.dtype.kind not in "iu":
-        raise InvalidField(field_name, "must be integers", str(given.dtype))
-    times = given.astype(np.int64)
-    outside = np.flatnonzero((times < 0) | (times > SECONDS_A_DAY))
-    if len(outside):
-        at = int(outside[0])
+def _second(value: object, field_name: str) -> int:
+    second = exact_integer(value, field_name, f"must be a second, an integer from 0 to {MAX_DAY_S}", minimum=0)
+    if second > MAX_DAY_S:
+        raise InvalidField(field_name, f"must be a second, an integer from 0 to {MAX_DAY_S}", shown(value))
+    return second
+
+
+def _seconds(values: ArrayLike, field_name: str, count: int) -> Int64s:
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) != count:
+        raise InvalidField(field_name, f"must be an array of {count} seconds", f"the shape {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise InvalidField(field_name, "must be whole seconds", f"an array of {array.dtype}")
+    return array
+
+
+def _frozen(array: Int64s) -> Int64s:
+    copied = np.array(array, dtype=np.int64)
+    copied.setflags(write=False)
+    return copied
+
+
+def _arrivals(values: ArrayLike, count: int) -> Int64s:
+    array = _seconds(values, "arrival_s", count)
+    outside = (array < 0) | (array > MAX_DAY_S)
+    if outside.any():
+        at = int(outside.argmax())
+        raise InvalidField(child("arrival_s", at), f"must be from 0 to {MAX_DAY_S}", str(array[at]))
+    falls = array[1:] < array[:-1]
+    if falls.any():
+        at = int(falls.argmax()) + 1
         raise InvalidField(
-            f"{field_name}[{at}]", f"must be seconds after midnight, 0 to {SECONDS_A_DAY}", str(times[at])
+            child("arrival_s", at), f"must not be before its predecessor {array[at - 1]}", str(array[at])
         )
-    times.flags.writeable = False
-    return times
+    return _frozen(array)
+
+
+def _cut_offs(values: ArrayLike, count: int) -> Int64s:
+    array = _seconds(values, "latest_s", count)
+    if (array < 0).any():
+        at = int((array < 0).argmax())
+        raise InvalidField(child("latest_s", at), "must be a second >= 0, or NO_CUT_OFF", str(array[at]))
+    return _frozen(np.minimum(array, NO_CUT_OFF))
+
+
+def _hours(value: object) -> dict[str, Hours]:
+    hours: dict[str, Hours] = {}
+    for currency, span in entries(value, "hours"):
+        if not isinstance(span, Hours):
+            raise InvalidField(child("hours", currency), "must be Hours", shown(span))
+        hours[currency] = span
+    return hours
+
+
+def _outages(value: Sequence[object]) -> tuple[Outage, ...]:
+    if not isinstance(value, list | tuple):
+        raise InvalidField("outages", "must be a list of Outage", shown(value))
+    checked: list[Outage] = []
+    for number, outage in enumerate(value):
+        if not isinstance(outage, Outage):
+            raise InvalidField(child("outages", number), "must be an Outage", shown(outage))
+        checked.append(outage)
+    return tuple(checked)
