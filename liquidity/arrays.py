@@ -61,8 +61,9 @@ def _indices(values: ArrayLike, field: str, count: int | None, size: int) -> Int
 
 def _names(values: Sequence[str], field: str) -> tuple[str, ...]:
     names = tuple(values)
-    for number, value in enumerate(names):
-        name(value, f"{field}[{number}]")
+    if not (set(map(type, names)) <= {str} and all(names)):
+        for number, value in enumerate(names):
+            name(value, f"{field}[{number}]")
     if len(set(names)) != len(names):
         raise InvalidField(field, "must be unique")
     return names
