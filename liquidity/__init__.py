@@ -5,6 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from liquidity.bounding import Bound, Lever, Price, upper_bound
 from liquidity.checking import OrderNotCheckable, check_settlement
 from liquidity.errors import (
     InvalidField,
@@ -36,15 +37,18 @@ __all__ = [
     "CORRIDOR",
     "HONG_KONG",
     "NO_PRIORITY",
+    "Bound",
     "Cause",
     "Explanation",
     "InvalidField",
     "InvalidSettlement",
     "Leg",
+    "Lever",
     "Limits",
     "LiquidityError",
     "Obligation",
     "OrderNotCheckable",
+    "Price",
     "Queue",
     "Reason",
     "Resolution",
@@ -60,6 +64,7 @@ __all__ = [
     "generate_queue",
     "opening_balances",
     "resolve",
+    "upper_bound",
 ]
 
 
