@@ -20,8 +20,8 @@ unknown = st.dictionaries(st.sampled_from(["note", "expected", 'a":"b']), odd | 
 
 
 def mostly(right, wrong=odd):
-    """Right fifteen times out of sixteen."""
-    return st.integers(0, 15).flatmap(lambda draw: right if draw else wrong)
+    """Right nearly always; the number is one that isn't drawn more often than others."""
+    return st.integers(0, 63).flatmap(lambda drawn: wrong if drawn == 37 else right)
 
 
 @st.composite
@@ -73,7 +73,7 @@ def texts(draw):
     text = json.dumps(
         case, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1])), separators=draw(SEPARATORS)
     )
-    damage = draw(st.sampled_from(["none", "none", "lost", "doubled", "put in"]))
+    damage = draw(st.sampled_from(["none", "none", "none", "lost", "doubled", "put in"]))
     at = draw(st.integers(0, len(text) - 1))
     length = draw(st.integers(1, 30))
     if damage == "lost":
