@@ -10,15 +10,19 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from liquidity.bypass.answering import OBJECTIVES
 from liquidity.errors import LiquidityError
 from liquidity.io import answer_json, read_case
 from liquidity.resolution import ORDERS, resolve
 
 EXIT_REFUSED = 2
+
+MAX_DIGITS = 18
+"""Of a number among the arguments: it fits 64 bits."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,6 +42,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _at_least(minimum: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) >= minimum):
+            raise argparse.ArgumentTypeError(f"must be an integer >= {minimum}, got {text!a}")
+        return int(text)
+
+    return integer
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m liquidity", description="Which payment obligations can settle together?")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -51,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         "--order",
         choices=ORDERS,
         default=ORDERS[0],
-        help="how each account's queue is sorted: by arrival, or by priority and then arrival (default: fifo)",
+        help="how each account's queue is sorted, by arrival or by priority and then arrival, or bypass for the set "
+        "that is worth most whoever came first (default: fifo)",
     )
     command.add_argument(
         "--time-limit",
@@ -59,6 +73,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="most seconds to search; fifo and priority don't search, they end by themselves in linear time",
     )
+    command.add_argument(
+        "--work-limit",
+        type=_at_least(1),
+        metavar="N",
+        help="most solver calls of the search; without a time limit the same case gives the same answer",
+    )
+    command.add_argument(
+        "--objective",
+        choices=OBJECTIVES,
+        default=OBJECTIVES[0],
+        help="what bypass settles most of: value, obligations, or value of the most urgent first (default: value)",
+    )
+    command.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="of the search (default: 0)")
     return parser
 
 
@@ -75,6 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             floors=case.floors,
             limits=case.limits,
             rates=case.rates,
+            time_limit_s=options.time_limit,
+            work_limit=options.work_limit,
+            objective=options.objective,
+            seed=options.seed,
         )
         elapsed_s = time.perf_counter() - started
     except LiquidityError as error:

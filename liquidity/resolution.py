@@ -5,18 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import compress
 
+from liquidity.bypass.answering import OBJECTIVES, Best, best_of, judge
+from liquidity.bypass.budget import make_budget
+from liquidity.checking import check_settlement
 from liquidity.elimination import eliminate
-from liquidity.errors import UnknownOrder
-from liquidity.model import Account, Amounts, Limits, Queue
+from liquidity.errors import InvalidField, UnknownOrder, shown
+from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
 from liquidity.terms import Terms, make_rates, make_terms
 
-ORDERS = ("fifo", "priority")
-"""What ``order`` may be."""
+SEQUENCES = ("fifo", "priority")
+"""Orders in which nothing settles past a waiting obligation of the same account."""
+
+ORDERS = (*SEQUENCES, "bypass")
+"""What ``order`` may be, a resolver of the caller's own apart."""
+
+Resolver = Callable[..., Iterable[str]]
+"""An algorithm of the caller's own: ``(queue, balances, *, floors, limits, rates, time_limit_s, seed)`` → ids."""
+
+JOBS = 2
+"""Threads that a search takes unless told otherwise."""
 
 COMPILED_FROM_LEGS = 50_000
 """From here the compiled elimination wins, its import (a second) included; below, the CPU is done before that."""
@@ -28,8 +40,12 @@ class Resolution:
 
     ``settled``: ids in arrival order. ``closing_balances``: bank → currency → minor units, of every account that has
     a balance or a leg. ``settled_value``: minor units per currency over *all* legs of the settled obligations.
-    ``objective``: that value in the reporting currency. ``upper_bound``: no answer under this order is worth more.
-    ``proof``: how it is known (``unique-maximum``: there is one best set, and this is it). ``method``: what ran.
+    ``objective``: that value in the reporting currency, or the count if that was asked for. ``upper_bound``: no
+    answer under this order is worth more. ``method``: what ran. ``proof``, how it is known:
+
+    ``unique-maximum``: there is one best set, and this is it. ``optimal``: no set is better, proven in exact
+    integers. ``gap``: a better set may exist, none is better than ``upper_bound``, proven in exact integers.
+    ``heuristic``: nothing is proven but that the set may settle; the bound is what is queued.
     """
 
     order: str
@@ -64,15 +80,22 @@ def resolve(
     queue: Queue,
     balances: Amounts,
     *,
-    order: str = "fifo",
+    order: str | Resolver = "fifo",
     floors: Amounts | None = None,
     limits: Limits | None = None,
     rates: Mapping[str, Fraction | int] | None = None,
+    time_limit_s: float | None = None,
+    work_limit: int | None = None,
+    objective: str = "value",
+    seed: int = 0,
+    jobs: int | None = None,
 ) -> Resolution:
-    """The set of obligations that settles together, best under the given order, exact.
+    """The set of obligations that settles together, best under the given order.
 
     Each account's queue settles from the front: a prefix in order of arrival (``fifo``), or of priority and then
     arrival (``priority``). Under either there is one greatest set, best for value, count and every bank at once.
+    Under ``bypass`` nobody's place in a queue counts; then most value is hard to find, so a search goes on until it
+    is proven best or the limit is reached, and the answer is never worse than that of ``fifo``.
 
     Parameters
     ----------
@@ -81,7 +104,8 @@ def resolve(
     balances
         Opening balances, minor units; 0 where nothing is said; may be negative.
     order
-        ``"fifo"`` or ``"priority"``.
+        ``"fifo"``, ``"priority"``, ``"bypass"``, or a function ``(queue, balances, *, floors, limits, rates,
+        time_limit_s, seed)`` that returns the ids to settle; its answer is checked.
     floors
         Least closing balances; 0 where nothing is said, negative for a credit line. An account that opens below its
         floor may only rise.
@@ -89,13 +113,25 @@ def resolve(
         Bounds on net outflow, bilateral and multilateral.
     rates
         Worth of one minor unit in the reporting currency, an exact ratio > 0; 1 where nothing is said.
+    time_limit_s, work_limit
+        When the search of ``bypass`` stops: seconds, or solver calls. With a work limit alone the answer depends on
+        nothing but the arguments. Neither: a work limit that takes some ten seconds for 10,000 obligations.
+    objective
+        What ``bypass`` searches: most ``"value"``, most obligations (``"count"``), or most value of the most urgent
+        priority, then of the next (``"priority"``).
+    seed
+        Of what the search draws at random.
+    jobs
+        Threads of the search; the answer doesn't depend on them.
 
     Raises
     ------
     UnknownOrder
         For any other ``order``.
     InvalidField
-        For a balance, floor or rate that is none.
+        For a balance, floor, rate or limit that is none.
+    InvalidSettlement
+        When a resolver of the caller's own returns a set that may not settle.
 
     Notes
     -----
@@ -113,24 +149,65 @@ def resolve(
     >>> answer.settled, answer.settled_value
     (('T1', 'T2'), {'HKD': 200, 'THB': 915})
     """
-    if order not in ORDERS:
-        raise UnknownOrder(order, ORDERS)
+    if objective not in OBJECTIVES:
+        raise InvalidField("objective", f"must be one of {', '.join(OBJECTIVES)}", shown(objective))
+    budget = make_budget(time_limit_s, work_limit)
     worth = make_rates(rates)
     terms = make_terms(balances, floors, limits)
+    threads = JOBS if jobs is None else exact_integer(jobs, "jobs", "must be an integer > 0", minimum=1)
+    seed = exact_integer(seed, "seed", "must be an integer >= 0", minimum=0)
+    if callable(order):
+        ids = tuple(
+            order(queue, balances, floors=floors, limits=limits, rates=rates, time_limit_s=time_limit_s, seed=seed)
+        )
+        check_settlement(queue, balances, ids, floors=floors, limits=limits)
+        chosen = set(ids)
+        kept: Sequence[bool] = [one in chosen for one in queue.ids]
+        name = getattr(order, "__name__", type(order).__name__)
+        return _answer(
+            queue, balances, terms, worth, objective, name, judge(queue, terms, worth, objective, kept, name)
+        )
+    if order == "bypass":
+        best = best_of(queue, terms, worth, objective, budget, seed, threads)
+        return _answer(queue, balances, terms, worth, objective, order, best)
+    if order not in SEQUENCES:
+        raise UnknownOrder(order, ORDERS)
     outcome = _compiled(queue, terms, order) if queue.leg_count >= COMPILED_FROM_LEGS else None
     if outcome is None:
         outcome = _in_python(queue, terms, order)
-    objective = sum((worth.get(code, Fraction(1)) * amount for code, amount in outcome.value.items()), Fraction(0))
+    value = _value(worth, outcome.value)
     return Resolution(
         order=order,
         settled=outcome.settled,
         closing_balances=_by_bank(balances, {**terms.opening, **outcome.closing}),
         settled_value=outcome.value,
-        objective=objective,
-        upper_bound=objective,
+        objective=value,
+        upper_bound=value,
         proof="unique-maximum",
         method=outcome.method,
     )
+
+
+def _answer(
+    queue: Queue, balances: Amounts, terms: Terms, rates: Mapping[str, Fraction], objective: str, order: str, best: Best
+) -> Resolution:
+    """A set found in free order as a resolution."""
+    settled = tuple(compress(queue.ids, best.kept))
+    closing, value = totals(queue, terms, best.kept)
+    return Resolution(
+        order=order,
+        settled=settled,
+        closing_balances=_by_bank(balances, {**terms.opening, **closing}),
+        settled_value=value,
+        objective=Fraction(len(settled)) if objective == "count" else _value(rates, value),
+        upper_bound=best.upper_bound,
+        proof=best.proof,
+        method=best.method,
+    )
+
+
+def _value(rates: Mapping[str, Fraction], value: Mapping[str, int]) -> Fraction:
+    return sum((rates.get(code, Fraction(1)) * amount for code, amount in value.items()), Fraction(0))
 
 
 def _compiled(queue: Queue, terms: Terms, order: str) -> _Outcome | None:
@@ -145,19 +222,28 @@ def _compiled(queue: Queue, terms: Terms, order: str) -> _Outcome | None:
 
 
 def _in_python(queue: Queue, terms: Terms, order: str) -> _Outcome:
-    obligations = queue.obligations
-    kept = eliminate(obligations, terms, order)
+    kept = eliminate(queue.obligations, terms, order)
+    closing, value = totals(queue, terms, kept)
+    return _Outcome(tuple(compress(queue.ids, kept)), closing, value, "elimination, exact integers")
+
+
+def totals(queue: Queue, terms: Terms, kept: Sequence[bool]) -> tuple[dict[Account, int], dict[str, int]]:
+    """Closing balances of the accounts with a leg, and settled value per currency, of a set in exact integers."""
+    if queue.leg_count >= COMPILED_FROM_LEGS:
+        from liquidity.bypass.searching import totals_of_arrays
+
+        if (arrays := queue.arrays()) is not None:
+            return totals_of_arrays(arrays, terms, kept)
     closing: dict[Account, int] = {}
     value: dict[str, int] = {}
-    for obligation, keep in zip(obligations, kept, strict=True):
+    for obligation, keep in zip(queue.obligations, kept, strict=True):
         for leg in obligation.legs:
             payer, payee = (leg.payer, leg.currency), (leg.payee, leg.currency)
             moved = leg.amount if keep else 0
             closing[payer] = closing.get(payer, terms.opening.get(payer, 0)) - moved
             closing[payee] = closing.get(payee, terms.opening.get(payee, 0)) + moved
             value[leg.currency] = value.get(leg.currency, 0) + moved
-    settled = tuple(compress(queue.ids, kept))
-    return _Outcome(settled, closing, value, "elimination, exact integers")
+    return closing, value
 
 
 def _by_bank(banks: Iterable[str], accounts: Mapping[Account, int]) -> dict[str, dict[str, int]]:

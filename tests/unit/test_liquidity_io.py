@@ -230,7 +230,7 @@ def test_a_malformed_case_ends_with_exit_code_2_and_one_line(tmp_path):
     [
         (["resolve", "no-such-file.json"], "case"),
         (["resolve", "."], "case"),
-        (["resolve", str(EXAMPLES / "priority-limits.json"), "--order", "bypass"], "--order"),
+        (["resolve", str(EXAMPLES / "priority-limits.json"), "--order", "lifo"], "--order"),
         (["resolve", str(EXAMPLES / "priority-limits.json"), "--order", "a\nb"], "--order"),
         (["resolve", str(EXAMPLES / "priority-limits.json"), "--time-limit", "nan"], "--time-limit"),
         (["resolve", str(EXAMPLES / "priority-limits.json"), "--time-limit", "0"], "--time-limit"),

@@ -1,0 +1,98 @@
+"""A program as HiGHS wants it: linear and mixed-integer programs over some of its columns, the others fixed.
+
+HiGHS works in floating point. What comes back guides a search; nobody believes it without exact integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse  # type: ignore[import-untyped]
+from scipy.optimize import (  # type: ignore[import-untyped]
+    Bounds,
+    LinearConstraint,
+    linprog,
+    milp,
+)
+
+from liquidity.program import Program
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Int64s = NDArray[np.int64]
+
+TYPICAL = 1024.0
+"""The median amount is scaled to about this: HiGHS's absolute tolerances (1e-6) then mean a billionth of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixed:
+    """The program in scaled floating point: ``entries`` (rows × columns), ``room`` and ``worth``, their units."""
+
+    entries: sparse.csc_matrix
+    room: Floats
+    worth: Floats
+    unit: float
+    worth_unit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Values 0 to 1 of the columns asked for, and the price of each row in worth per change (empty if integer)."""
+
+    values: Floats
+    prices: Floats
+
+
+def _unit(amounts: Int64s) -> float:
+    """A power of two that brings the median to about :data:`TYPICAL`, never below 1."""
+    median = float(np.median(np.abs(amounts))) if len(amounts) else 1.0
+    return float(2.0 ** max(0.0, np.ceil(np.log2(max(median, 1.0) / TYPICAL))))
+
+
+def make_mixed(program: Program) -> Mixed:
+    """The program as floating point."""
+    unit, worth_unit = _unit(program.change), _unit(program.worth[program.worth > 0])
+    shape = (len(program.room), len(program.worth))
+    entries = sparse.csc_matrix((program.change / unit, program.row, program.start), shape=shape)
+    return Mixed(entries, program.room / unit, program.worth / worth_unit, unit, worth_unit)
+
+
+def solve_linear(mixed: Mixed, free: Int64s, room: Floats, worth: Floats | None = None) -> Answer | None:
+    """The relaxation over the ``free`` columns within ``room`` (scaled); ``None`` where HiGHS finds none."""
+    gain = mixed.worth[free] if worth is None else worth
+    found = linprog(-gain, A_ub=mixed.entries[:, free], b_ub=room, bounds=(0, 1), method="highs-ds")
+    if found.status != 0:
+        return None
+    return Answer(found.x, -found.ineqlin.marginals * (mixed.worth_unit / mixed.unit))
+
+
+def solve_mixed(
+    mixed: Mixed,
+    free: Int64s,
+    binary: Bools,
+    room: Floats,
+    *,
+    nodes: int,
+    gap: float,
+    seconds: float | None,
+) -> Answer | None:
+    """Most worth over the ``free`` columns within ``room``, those marked ``binary`` 0 or 1, the others between.
+
+    Stops after ``nodes`` or ``seconds`` or within ``gap`` (relative); ``None`` where it has found nothing by then.
+    """
+    if seconds is not None and seconds <= 0:
+        return None
+    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
+    if seconds is not None:
+        options["time_limit"] = seconds
+    found = milp(
+        -mixed.worth[free],
+        constraints=LinearConstraint(mixed.entries[:, free], -np.inf, room),
+        integrality=binary.astype(np.int8),
+        bounds=Bounds(0, 1),
+        options=options,
+    )
+    return None if found.x is None else Answer(found.x, np.empty(0))
