@@ -20,16 +20,25 @@ from liquidity.model import NO_PRIORITY, Leg, Limits, Obligation, Queue
 from liquidity.resolution import Resolution, resolve
 
 if TYPE_CHECKING:
+    from liquidity.day import Day, Hours, Outage
     from liquidity.generating import Traffic, generate_day, generate_queue, opening_balances
     from liquidity.presets import CORRIDOR, HONG_KONG
+    from liquidity.simulation import Delay, Policy, SimulationResult, simulate
 
 _LATER = {
     "CORRIDOR": "presets",
+    "Day": "day",
+    "Delay": "simulation",
     "HONG_KONG": "presets",
+    "Hours": "day",
+    "Outage": "day",
+    "Policy": "simulation",
+    "SimulationResult": "simulation",
     "Traffic": "generating",
     "generate_day": "generating",
     "generate_queue": "generating",
     "opening_balances": "generating",
+    "simulate": "simulation",
 }
 """Public names that need numpy or more, and the module that loads when one of them is first asked for."""
 
@@ -39,7 +48,10 @@ __all__ = [
     "NO_PRIORITY",
     "Bound",
     "Cause",
+    "Day",
+    "Delay",
     "Explanation",
+    "Hours",
     "InvalidField",
     "InvalidSettlement",
     "Leg",
@@ -48,11 +60,14 @@ __all__ = [
     "LiquidityError",
     "Obligation",
     "OrderNotCheckable",
+    "Outage",
+    "Policy",
     "Price",
     "Queue",
     "Reason",
     "Resolution",
     "Rule",
+    "SimulationResult",
     "Standing",
     "Traffic",
     "UnknownObligation",
@@ -64,6 +79,7 @@ __all__ = [
     "generate_queue",
     "opening_balances",
     "resolve",
+    "simulate",
     "upper_bound",
 ]
 
