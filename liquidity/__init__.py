@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from liquidity.bounding import Bound, Lever, Price, upper_bound
 from liquidity.checking import OrderNotCheckable, check_settlement
+from liquidity.diagnosing import Diagnosis, Jam, Shortfall, diagnose, set_order_aside
 from liquidity.errors import (
     InvalidField,
     InvalidSettlement,
@@ -16,6 +17,7 @@ from liquidity.errors import (
     UnknownOrder,
 )
 from liquidity.explaining import Cause, Explanation, Reason, Standing, explain, explain_all
+from liquidity.injecting import Injection, Injections, best_injection
 from liquidity.model import NO_PRIORITY, Leg, Limits, Obligation, Queue
 from liquidity.resolution import Resolution, resolve
 
@@ -50,10 +52,14 @@ __all__ = [
     "Cause",
     "Day",
     "Delay",
+    "Diagnosis",
     "Explanation",
     "Hours",
+    "Injection",
+    "Injections",
     "InvalidField",
     "InvalidSettlement",
+    "Jam",
     "Leg",
     "Lever",
     "Limits",
@@ -67,18 +73,22 @@ __all__ = [
     "Reason",
     "Resolution",
     "Rule",
+    "Shortfall",
     "SimulationResult",
     "Standing",
     "Traffic",
     "UnknownObligation",
     "UnknownOrder",
+    "best_injection",
     "check_settlement",
+    "diagnose",
     "explain",
     "explain_all",
     "generate_day",
     "generate_queue",
     "opening_balances",
     "resolve",
+    "set_order_aside",
     "simulate",
     "upper_bound",
 ]

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from liquidity.errors import InvalidField, shown
-from liquidity.model import Account, Amounts, Limits, Queue
+from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
 from liquidity.terms import Terms, make_rates, make_terms
 
 if TYPE_CHECKING:
@@ -147,8 +147,7 @@ def upper_bound(
     """
     _check_choice("tightness", tightness, TIGHTNESSES)
     _check_choice("objective", objective, OBJECTIVES)
-    if isinstance(largest, bool) or not isinstance(largest, int) or largest < 0:
-        raise InvalidField("largest", "must be an integer >= 0", shown(largest))
+    largest = exact_integer(largest, "largest", "must be an integer >= 0", minimum=0)
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
 
     from liquidity.program import make_program
