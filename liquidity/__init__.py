@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from liquidity.day import Day, Hours, Outage
     from liquidity.generating import Traffic, generate_day, generate_queue, opening_balances
     from liquidity.presets import CORRIDOR, HONG_KONG
+    from liquidity.pssimpy import pssimpy_tables, read_pssimpy
     from liquidity.simulation import Delay, Policy, SimulationResult, simulate
+    from liquidity.tables import case_of_day, day_of_case, day_of_frames, frames_of_day, read_day, write_day
 
 _LATER = {
     "CORRIDOR": "presets",
@@ -37,10 +39,18 @@ _LATER = {
     "Policy": "simulation",
     "SimulationResult": "simulation",
     "Traffic": "generating",
+    "case_of_day": "tables",
+    "day_of_case": "tables",
+    "day_of_frames": "tables",
+    "frames_of_day": "tables",
     "generate_day": "generating",
     "generate_queue": "generating",
     "opening_balances": "generating",
+    "pssimpy_tables": "pssimpy",
+    "read_day": "tables",
+    "read_pssimpy": "pssimpy",
     "simulate": "simulation",
+    "write_day": "tables",
 }
 """Public names that need numpy or more, and the module that loads when one of them is first asked for."""
 
@@ -80,17 +90,25 @@ __all__ = [
     "UnknownObligation",
     "UnknownOrder",
     "best_injection",
+    "case_of_day",
     "check_settlement",
+    "day_of_case",
+    "day_of_frames",
     "diagnose",
     "explain",
     "explain_all",
+    "frames_of_day",
     "generate_day",
     "generate_queue",
     "opening_balances",
+    "pssimpy_tables",
+    "read_day",
+    "read_pssimpy",
     "resolve",
     "set_order_aside",
     "simulate",
     "upper_bound",
+    "write_day",
 ]
 
 
