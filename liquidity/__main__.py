@@ -1,4 +1,4 @@
-"""``python -m liquidity``: a case file in, an answer as JSON out.
+"""``python -m liquidity``: a case file or a day in, an answer as JSON out.
 
 Exit code 0 with the answer on standard output, or 2 with one line on standard error that names the field, and
 nothing on standard output.
@@ -18,6 +18,7 @@ from liquidity.bypass.answering import OBJECTIVES
 from liquidity.errors import LiquidityError
 from liquidity.io import answer_json, read_case
 from liquidity.resolution import ORDERS, resolve
+from liquidity.simulate_command import add_simulate, run_simulate
 
 EXIT_REFUSED = 2
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what bypass settles most of: value, obligations, or value of the most urgent first (default: value)",
     )
     command.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="of the search (default: 0)")
+    add_simulate(commands)
     return parser
 
 
@@ -93,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "simulate":
+            print(run_simulate(options))
+            return 0
         case = read_case(options.case)
         started = time.perf_counter()
         resolution = resolve(

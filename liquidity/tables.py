@@ -37,6 +37,8 @@ from liquidity.model import NO_PRIORITY, Amounts, Limits, Queue, amounts_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from liquidity.simulation import SimulationResult
+
 LEG_COLUMNS = ("id", "time", "payer", "payee", "currency", "amount")
 LEG_OPTIONS = ("priority", "leg_priority", "held", "latest")
 BALANCE_COLUMNS = ("bank", "currency", "balance")
@@ -321,6 +323,26 @@ def balances_table(balances: Amounts, floors: Amounts) -> Any:
     if lowest:
         columns["floor"] = _counts([lowest.get(bank, {}).get(code, 0) for bank, code in accounts], "floor")
     return pa.table(columns)
+
+
+def write_result(result: SimulationResult, path: str | Path) -> None:
+    """Write when each obligation arrived, entered and settled, and in which batch, as CSV or Parquet.
+
+    Columns ``id, time, entered, settled, batch``; empty where nothing happened. Raises :class:`InvalidField` for a
+    file that cannot be written.
+    """
+
+    def happened(second: Int64s) -> Any:
+        return pc.if_else(pa.array(second < 0), pa.scalar(None, pa.string()), _clock(np.maximum(second, 0)))
+
+    columns = {
+        "id": pa.array(result.day.queue.ids, pa.string()),
+        "time": _clock(result.day.arrival_s),
+        "entered": happened(result.entered_at_s),
+        "settled": happened(result.settled_at_s),
+        "batch": pa.array(result.batch, mask=result.batch < 0),
+    }
+    _write(pa.table(columns), path, "result")
 
 
 def _counts(values: Sequence[int | None], name: str) -> Any:
