@@ -9,12 +9,15 @@ from liquidity.arrays import Int64s
 from liquidity.day import Day
 from liquidity.errors import InvalidField, shown
 from liquidity.model import exact_integer
-from liquidity.simulation.engine import settle_day
+from liquidity.simulation.engine import Trace, settle_day
 from liquidity.simulation.policies import Policy
-from liquidity.simulation.schedule import make_schedule
+from liquidity.simulation.schedule import Schedule, make_schedule
 
 if TYPE_CHECKING:
     import pandas as pd
+
+COMPILED_FROM_LEGS = 20_000
+"""From here the compiled engine wins, its import (a second) included."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +85,10 @@ def simulate(day: Day, policy: Policy, *, seed: int = 0) -> SimulationResult:
         raise InvalidField("policy", "must be a Policy", shown(policy))
     seed = exact_integer(seed, "seed", "must be an integer >= 0", minimum=0)
     schedule = make_schedule(day, policy, seed)
-    trace = settle_day(day, policy, schedule, seed)
+    trace = _compiled(day, policy, schedule, seed) if day.queue.leg_count >= COMPILED_FROM_LEGS else None
+    compiled = trace is not None
+    if trace is None:
+        trace = settle_day(day, policy, schedule, seed)
     return SimulationResult(
         day=day,
         policy=policy,
@@ -92,5 +98,11 @@ def simulate(day: Day, policy: Policy, *, seed: int = 0) -> SimulationResult:
         batch=trace.batch,
         run_at_s=trace.run_at_s,
         run_batch=trace.run_batch,
-        method="event by event, exact integers",
+        method=f"event by event, {'compiled, 64-bit' if compiled else 'exact'} integers",
     )
+
+
+def _compiled(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace | None:
+    from liquidity.simulation.compiled import settle_day as settle_large_day
+
+    return settle_large_day(day, policy, schedule, seed)
