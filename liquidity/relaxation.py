@@ -54,11 +54,14 @@ CHECK_EVERY = 20
 STILL = 1e-8
 """First-order passes end when they move less than this, relative to the root of all worth."""
 
-HALF_BITS = 30
-"""A price is at most two halves of this many bits: more than floating point can tell apart."""
-
 SUM_BITS = 61
-"""Sums of products in the exact evaluation stay below 2**61, so that two of them and a carry fit 64 bits."""
+"""Sums of products in the exact evaluation stay below 2**61, so that with a worth and a carry they fit 64 bits."""
+
+PRICE_BITS = 60
+"""Binary digits of a price's numerator: a little more than floating point tells apart."""
+
+MOST_PLACES = 8
+"""Numerators are cut into no more parts than this; amounts up to 10**15 or so keep all their digits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +106,10 @@ def solve_relaxation(
     """
     condensed = condense(program)
     until = None if seconds is None else clock() + seconds
-    solved = None
-    if len(condensed.worth) <= SIMPLEX_COLUMNS:
+    solved: _Solved | None = None
+    if not len(condensed.worth):
+        solved = _Solved(np.empty(0), np.zeros(len(program.room)), 0)
+    elif len(condensed.worth) <= SIMPLEX_COLUMNS:
         solved = _simplex(condensed, seconds)
     method = "linear relaxation, dual simplex (HiGHS)"
     if solved is None:
@@ -145,36 +150,41 @@ class Proof:
 def prove(program: Program, prices: Floats) -> Proof:
     """The bound at ``prices`` rounded to a common denominator, in exact integers.
 
-    Numerators are split into two halves, so that each product sum fits 64 bits with more than 40 binary digits of
-    the price left for amounts up to 10**12, and some 20 for amounts up to 10**15.
+    Numerators are cut into digits so small that the products of one digit with a column's entries can be added up in
+    64 bits; the margins of the columns are put together from digits too, with carries.
     """
     filled = np.flatnonzero(np.diff(program.start))
-    first = program.start[filled]
+    first, worth = program.start[filled], program.worth[filled]
     y = np.where((program.room < program.outflow) & np.isfinite(prices), np.maximum(prices, 0.0), 0.0)
     widest = np.add.reduceat(np.abs(program.change).astype(np.float64), first) if len(first) else np.zeros(1)
-    half = min(max(SUM_BITS - _bits(float(widest.max()) * 1.001), 0), HALF_BITS)
-    highest = float(y.max(initial=0.0))
-    worth_bits = int(program.worth.max(initial=1)).bit_length()
-    bits = min(2 * half - _bits(highest), SUM_BITS + half - worth_bits) if half and highest else 0
-    bits = max(bits, 0)
-    low_bits = min(half, bits)
-    rounded = np.minimum(np.rint(y * 2.0**bits), 2.0**SUM_BITS).astype(np.int64)
-    numerators = np.minimum(rounded, (1 << (low_bits + half)) - 1)
+    spare = SUM_BITS - _bits(float(widest.max()) * 1.001)
+    if spare < 1:
+        y[:] = 0.0  # no digit fits: prices of zero prove all that waits
+    digit = min(max(spare, 1), PRICE_BITS)
+    places = min(-(-PRICE_BITS // digit), MOST_PLACES)
+    size = min(places * digit, PRICE_BITS)
+    bits = max(size - _bits(float(y.max(initial=0.0))), 0)
+    at = min(places - 1, bits // digit)  # the place at which worth comes in
+    bits = min(bits, at * digit + 62 - int(worth.max(initial=1)).bit_length())
+    numerators = np.minimum(np.minimum(np.rint(y * 2.0**bits), 2.0**size).astype(np.int64), (1 << size) - 1)
 
-    high, low = numerators >> low_bits, numerators & ((1 << low_bits) - 1)
-    price = [
-        np.add.reduceat(part[program.row] * program.change, first) if len(first) else first for part in (high, low)
-    ]
-    carried = -price[1]
-    margin_high = (program.worth[filled] << (bits - low_bits)) - price[0] + (carried >> low_bits)
-    margin_low = carried & ((1 << low_bits) - 1)
-    wanted = margin_high >= 0
-    total = (exact_sum(margin_high[wanted]) << low_bits) + exact_sum(margin_low[wanted])
-    empty = exact_sum(program.worth) - exact_sum(program.worth[filled])
-    total += empty << bits
+    carry = np.zeros(len(filled), dtype=np.int64)
+    mask = (1 << digit) - 1
+    digits = []
+    for place in range(places):
+        part = numerators >> (place * digit)
+        price = (part if place == places - 1 else part & mask)[program.row] * program.change
+        rest = carry - (np.add.reduceat(price, first) if len(first) else carry)
+        if place == at:
+            rest += worth << (bits - at * digit)
+        carry = rest >> digit
+        digits.append(rest if place == places - 1 else rest & mask)
+    wanted = digits[-1] >= 0
+    total = sum(exact_sum(values[wanted]) << (place * digit) for place, values in enumerate(digits))
+    total += (exact_sum(program.worth) - exact_sum(worth)) << bits
     total += sum(room * price for room, price in zip(program.room.tolist(), numerators.tolist(), strict=True))
     margin = program.worth.astype(np.float64)
-    margin[filled] = (margin_high * 2.0**low_bits + margin_low) * 2.0**-bits
+    margin[filled] = sum(values * 2.0 ** (place * digit - bits) for place, values in enumerate(digits))
     return Proof(Fraction(total, 1 << bits), numerators, bits, margin)
 
 
@@ -262,8 +272,6 @@ def _simplex(program: Condensed, seconds: float | None) -> _Solved | None:
     from scipy.sparse import csc_matrix  # type: ignore[import-untyped]
 
     columns, rows = len(program.worth), len(program.room)
-    if not columns:
-        return _Solved(np.empty(0), np.zeros(rows), 0)
     unit = float(program.worth.mean())
     change = program.change / np.repeat(program.worth, np.diff(program.start))
     upper = program.worth / unit
