@@ -111,16 +111,21 @@ def _line_up(
         first, stop = leg_start[obligation], leg_start[obligation + 1]
         if place[first] == NOWHERE:
             continue
+        if stop == first + 1:  # most are transfers, and a loop over one leg isn't free
+            at = start[payer[first]] + place[first]
+            queued[at].amount = amount[first]
+            queued[at].payee = payee[first]
+            queued[at].leg = first
+            queued[at].next_account = NOTHING
+            continue
         for leg in range(first, stop):
+            following = leg + 1 if leg + 1 < stop else first
             at = start[payer[leg]] + place[leg]
             queued[at].amount = amount[leg]
             queued[at].payee = payee[leg]
             queued[at].leg = leg
-            queued[at].next_account = NOTHING
-            if stop > first + 1:
-                following = leg + 1 if leg + 1 < stop else first
-                queued[at].next_account = payer[following]
-                queued[at].next_place = place[following]
+            queued[at].next_account = payer[following]
+            queued[at].next_place = place[following]
 
 
 @_compiled
@@ -221,17 +226,17 @@ def eliminate(
         while left > 0 and (room < 0 or left > cut[account] or (limited and over[account] > 0)):
             left -= 1
             last = queued[first + left]
-            moved, payee_account = last.amount, last.payee
+            moved, loser = last.amount, last.payee
             room += moved
             undone += moved
-            slack[payee_account] -= moved
+            slack[loser] -= moved
             if limited:
                 _undo_limits(forth[last.leg], back[last.leg], moved, limit, limit_payer, outflow, over)
-            short = slack[payee_account] < 0 or (limited and over[payee_account] > 0)
-            if short and not waiting[payee_account]:
-                waiting[payee_account] = True
-                suspects[tail] = payee_account
-                tail = tail + 1 if tail < accounts else 0
+            short = slack[loser] < 0 or (limited and over[loser] > 0)
+            suspects[tail] = loser  # always written and sometimes counted: no branch that the processor must guess
+            tail += int(short and not waiting[loser])
+            tail = tail if tail <= accounts else 0
+            waiting[loser] |= short
             other = last.next_account
             if other != NOTHING and last.next_place < cut[other]:
                 cut[other] = last.next_place
