@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -105,20 +104,11 @@ def _simulated(options: argparse.Namespace) -> str:
 
 def answer_json(result: SimulationResult) -> str:
     """Policy, seed, method and all metrics of a result as one line of JSON; what has no value is null."""
+    from liquidity.sweeping import plain_value
+
     row = result.metrics().iloc[0].to_dict()
-    metrics = {str(name): _plain(value) for name, value in row.items()}
+    metrics = {str(name): plain_value(value) for name, value in row.items()}
     return json.dumps({"policy": result.policy.name, "seed": result.seed, "method": result.method, "metrics": metrics})
-
-
-def _plain(value: Any) -> object:
-    """A cell of a data frame as what JSON has; numbers that are none become ``None``."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, Fraction):
-        value = float(value)
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def _policy(options: argparse.Namespace) -> Policy:
