@@ -4,7 +4,8 @@ pragma solidity 0.8.30;
 import {IDepositToken} from "../../contracts/IDepositToken.sol";
 import {IParticipantRegistry} from "../../contracts/IParticipantRegistry.sol";
 import {IPvPSettlement} from "../../contracts/IPvPSettlement.sol";
-import {Leg, LockTerms} from "../../contracts/SettlementTypes.sol";
+import {LegRules} from "../../contracts/LegRules.sol";
+import {Leg, LockTerms, Signature} from "../../contracts/SettlementTypes.sol";
 import {CorridorTest} from "./CorridorTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -13,15 +14,18 @@ import {vm} from "./Vm.sol";
 contract TwoLedgersTest is CorridorTest {
     IPvPSettlement private leadSettlement;
     IPvPSettlement private followSettlement;
+    IParticipantRegistry private leadRegistry;
+    IParticipantRegistry private followRegistry;
     IDepositToken private followThb;
     uint64 private constant FOLLOW_TIMELOCK_S = TIMELOCK_S - 1800;
 
     function setUp() public override {
         super.setUp();
         leadSettlement = settlement;
-        IParticipantRegistry leadRegistry = registry;
+        leadRegistry = registry;
         vm.chainId(OTHER_CHAIN);
         registry = _deployRegistry();
+        followRegistry = registry;
         followSettlement = _deploySettlement(registry);
         followThb = _deployToken("THB", THB_ISSUER, registry, followSettlement);
         _admit(hongKongBank.bic, "HKBA0000000000000001", hongKongBank.secret);
@@ -103,6 +107,178 @@ contract TwoLedgersTest is CorridorTest {
         settlement.refund(INSTRUCTIONS, _across(), _leadTerms(), 1);
     }
 
+    // ----- TWO BANKS ALONE, FROM BEGINNING TO END ---------------------------------------------------------------
+
+    /// @dev No operator and no signature: each bank sends its own transactions and reads the other ledger.
+    function test_two_banks_do_a_whole_pvp_across_two_ledgers_by_their_own_transactions() public {
+        bytes32 id = _id(_across());
+        _lockByItself(hongKongBank, _leadTerms());
+        vm.assertEq(uint256(leadSettlement.obligation(id).lockedMask), 1, "the Thai bank sees the lead leg locked");
+        _onFollow();
+        _lockByItself(thaiBank, _followTerms());
+        vm.assertEq(
+            uint256(followSettlement.obligation(id).lockedMask), 2, "the Hong Kong bank sees the follow leg locked"
+        );
+        vm.prank(hongKongBank.key);
+        settlement.claim(INSTRUCTIONS, _across(), _followTerms(), PREIMAGE);
+        _onLead();
+        vm.prank(thaiBank.key);
+        settlement.claim(INSTRUCTIONS, _across(), _leadTerms(), PREIMAGE);
+        _assertDoneOnBoth(id);
+    }
+
+    function test_the_order_of_the_two_claims_does_not_matter_once_the_preimage_is_out() public {
+        bytes32 id = _id(_across());
+        _lockOnBoth();
+        settlement.claim(INSTRUCTIONS, _across(), _leadTerms(), PREIMAGE);
+        _onFollow();
+        settlement.claim(INSTRUCTIONS, _across(), _followTerms(), PREIMAGE);
+        _assertDoneOnBoth(id);
+    }
+
+    function test_the_lead_ledger_may_be_the_one_whose_legs_come_second() public {
+        _onFollow();
+        LockTerms memory later =
+            LockTerms(1, HASHLOCK, TIMELOCK_S, THIS_CHAIN, address(leadSettlement), FOLLOW_TIMELOCK_S);
+        _lock(thaiBank, _across(), later);
+        _onLead();
+        LockTerms memory earlier =
+            LockTerms(1, HASHLOCK, FOLLOW_TIMELOCK_S, OTHER_CHAIN, address(followSettlement), TIMELOCK_S);
+        _lock(hongKongBank, _across(), earlier);
+        settlement.claim(INSTRUCTIONS, _across(), earlier, PREIMAGE);
+        _onFollow();
+        settlement.claim(INSTRUCTIONS, _across(), later, PREIMAGE);
+        _assertDoneOnBoth(_id(_across()));
+    }
+
+    function test_both_ledgers_refuse_a_margin_that_is_a_second_short() public {
+        LockTerms memory lead = _leadTerms();
+        LockTerms memory follow = _followTerms();
+        (lead.otherTimelock, follow.timelock) = (FOLLOW_TIMELOCK_S + 1, FOLLOW_TIMELOCK_S + 1);
+        _expectMarginRefused(hongKongBank, lead);
+        _onFollow();
+        _expectMarginRefused(thaiBank, follow);
+    }
+
+    function test_both_ledgers_take_a_margin_that_is_exact_or_a_second_longer() public {
+        for (uint64 longer = 0; longer < 2; ++longer) {
+            LockTerms memory lead = _leadTerms();
+            LockTerms memory follow = _followTerms();
+            (lead.otherTimelock, follow.timelock) = (FOLLOW_TIMELOCK_S - longer, FOLLOW_TIMELOCK_S - longer);
+            (lead.attempt, follow.attempt) = (uint32(1 + longer), uint32(1 + longer));
+            _onLead();
+            _lock(hongKongBank, _across(), lead);
+            _onFollow();
+            _lock(thaiBank, _across(), follow);
+            vm.warp(TIMELOCK_S);
+            settlement.refund(INSTRUCTIONS, _across(), follow, 1);
+            _onLead();
+            settlement.refund(INSTRUCTIONS, _across(), lead, 0);
+            vm.warp(NOW_S);
+        }
+    }
+
+    function test_both_ledgers_refuse_a_second_payer_on_the_lead_ledger() public {
+        Leg[] memory legs = new Leg[](3);
+        (legs[0], legs[2]) = (_across()[0], _across()[1]);
+        legs[1] = _leg(secondHongKongBank, thaiBank, hkd, 10);
+        bytes memory refused = abi.encodeWithSelector(LegRules.SettlementLeadPayerRefused.selector, 1);
+        Signature memory signature = _signLock(hongKongBank, legs, _leadTerms());
+        vm.expectRevert(refused);
+        settlement.lock(INSTRUCTIONS, legs, _leadTerms(), hongKongBank.bic, DEADLINE_S, signature);
+        _onFollow();
+        signature = _signLock(thaiBank, legs, _followTerms());
+        vm.expectRevert(refused);
+        settlement.lock(INSTRUCTIONS, legs, _followTerms(), thaiBank.bic, DEADLINE_S, signature);
+    }
+
+    /// @dev Each contract can only judge what it is told: that both ledgers were told the same, the agents check.
+    function test_two_payers_that_both_call_themselves_lead_are_told_apart_by_what_the_ledgers_show() public {
+        _lock(hongKongBank, _across(), _leadTerms());
+        _onFollow();
+        LockTerms memory alsoLead =
+            LockTerms(1, HASHLOCK, TIMELOCK_S, THIS_CHAIN, address(leadSettlement), FOLLOW_TIMELOCK_S);
+        _lock(thaiBank, _across(), alsoLead);
+        bytes32 id = _id(_across());
+        bytes25 shown = followSettlement.obligation(id).termsCommitment;
+        vm.assertFalse(shown == bytes25(typed.termsHash(_followTerms())), "not the mirror of the lead ledger's terms");
+        vm.warp(TIMELOCK_S);
+        settlement.refund(INSTRUCTIONS, _across(), alsoLead, 1);
+        _onLead();
+        settlement.refund(INSTRUCTIONS, _across(), _leadTerms(), 0);
+        _assertAccount(hkd, hongKongBank, OPENING, 0);
+        _assertAccount(followThb, thaiBank, OPENING, 0);
+    }
+
+    function test_what_expired_on_both_ledgers_is_tried_again_under_the_next_attempt() public {
+        _lockOnBoth();
+        vm.warp(TIMELOCK_S);
+        settlement.refund(INSTRUCTIONS, _across(), _leadTerms(), 0);
+        _onFollow();
+        settlement.refund(INSTRUCTIONS, _across(), _followTerms(), 1);
+        LockTerms memory follow = _followTerms();
+        (follow.attempt, follow.timelock, follow.otherTimelock) = (2, TIMELOCK_S + 1800, TIMELOCK_S + 3600);
+        LockTerms memory lead = _leadTerms();
+        (lead.attempt, lead.timelock, lead.otherTimelock) = (2, TIMELOCK_S + 3600, TIMELOCK_S + 1800);
+        _onLead();
+        _lock(hongKongBank, _across(), lead);
+        _onFollow();
+        _lock(thaiBank, _across(), follow);
+        settlement.claim(INSTRUCTIONS, _across(), follow, PREIMAGE);
+        _onLead();
+        settlement.claim(INSTRUCTIONS, _across(), lead, PREIMAGE);
+        _assertDoneOnBoth(_id(_across()));
+    }
+
+    // ----- THE COUNTERPARTY IS STOPPED BETWEEN THE TWO CLAIMS ---------------------------------------------------
+
+    function test_a_lead_payee_suspended_between_the_two_claims_is_paid() public {
+        _claimFollow();
+        _suspend(thaiBank);
+        _claimLead();
+    }
+
+    function test_a_lead_payer_suspended_between_the_two_claims_pays() public {
+        _claimFollow();
+        _suspend(hongKongBank);
+        _claimLead();
+    }
+
+    function test_a_lead_payee_frozen_between_the_two_claims_is_paid_into_the_frozen_account() public {
+        _claimFollow();
+        _freeze(hkd, thaiBank);
+        _claimLead();
+        (,, bool frozen) = hkd.accountOf(thaiBank.bic);
+        vm.assertTrue(frozen, "the credit lands frozen");
+    }
+
+    function test_a_currency_paused_between_the_two_claims_stops_nothing() public {
+        _claimFollow();
+        _pause(hkd);
+        _claimLead();
+    }
+
+    function test_a_lead_payee_whose_key_changes_between_the_two_claims_is_paid_under_its_new_key() public {
+        _claimFollow();
+        address newKey = vm.addr(0x2E3);
+        vm.prank(thaiBank.key);
+        registry.proposeKey(newKey);
+        vm.prank(THB_ISSUER);
+        registry.confirmKey(thaiBank.bic, newKey);
+        _claimLead();
+        vm.assertEq(hkd.balanceOf(newKey), OPENING + 1000, "the identity's balance");
+    }
+
+    function test_a_lead_payer_that_moves_its_key_between_the_two_claims_escapes_nothing() public {
+        _claimFollow();
+        address newKey = vm.addr(0x2E3);
+        vm.prank(hongKongBank.key);
+        registry.proposeKey(newKey);
+        vm.prank(HKD_ISSUER);
+        registry.confirmKey(hongKongBank.bic, newKey);
+        _claimLead();
+    }
+
     // ----- HELPERS ----------------------------------------------------------------------------------------------
 
     function _across() private view returns (Leg[] memory legs) {
@@ -125,13 +301,53 @@ contract TwoLedgersTest is CorridorTest {
         _onLead();
     }
 
+    /// @dev The bank calls by itself: no signature, nobody between.
+    function _lockByItself(Bank memory bank, LockTerms memory terms) private {
+        vm.prank(bank.key);
+        settlement.lock(INSTRUCTIONS, _across(), terms, bank.bic, DEADLINE_S, _none());
+    }
+
+    function _expectMarginRefused(Bank memory bank, LockTerms memory terms) private {
+        Leg[] memory legs = _across();
+        Signature memory signature = _signLock(bank, legs, terms);
+        vm.expectRevert(
+            abi.encodeWithSelector(LegRules.SettlementMarginRefused.selector, terms.timelock, terms.otherTimelock)
+        );
+        settlement.lock(INSTRUCTIONS, legs, terms, bank.bic, DEADLINE_S, signature);
+    }
+
+    /// @dev The lead payer takes the follow leg: from now on the preimage is public.
+    function _claimFollow() private {
+        _lockOnBoth();
+        _onFollow();
+        vm.prank(hongKongBank.key);
+        settlement.claim(INSTRUCTIONS, _across(), _followTerms(), PREIMAGE);
+        _onLead();
+    }
+
+    function _claimLead() private {
+        vm.warp(TIMELOCK_S - 1);
+        vm.prank(STRANGER);
+        settlement.claim(INSTRUCTIONS, _across(), _leadTerms(), PREIMAGE);
+        _assertDoneOnBoth(_id(_across()));
+    }
+
+    function _assertDoneOnBoth(bytes32 id) private view {
+        vm.assertEq(uint256(leadSettlement.obligation(id).state), uint256(IPvPSettlement.State.Claimed), "lead");
+        vm.assertEq(uint256(followSettlement.obligation(id).state), uint256(IPvPSettlement.State.Claimed), "follow");
+        _assertAccount(hkd, hongKongBank, OPENING - 1000, 0);
+        _assertAccount(hkd, thaiBank, OPENING + 1000, 0);
+        _assertAccount(followThb, hongKongBank, OPENING + 4500, 0);
+        _assertAccount(followThb, thaiBank, OPENING - 4500, 0);
+    }
+
     function _onLead() private {
         vm.chainId(THIS_CHAIN);
-        settlement = leadSettlement;
+        (settlement, registry) = (leadSettlement, leadRegistry);
     }
 
     function _onFollow() private {
         vm.chainId(OTHER_CHAIN);
-        settlement = followSettlement;
+        (settlement, registry) = (followSettlement, followRegistry);
     }
 }
