@@ -36,9 +36,7 @@ RATES = {"THB": Fraction(10, 46)}
 ORDERS = st.sampled_from(["fifo", "priority"])
 TIGHTNESSES = ("aggregated", "pvp", "integer")
 
-PROFILE = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
-)
+PROFILE = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 FEWER = settings(PROFILE, max_examples=30)
 
 
