@@ -106,7 +106,7 @@ def answer_json(result: SimulationResult) -> str:
     """Policy, seed, method and all metrics of a result as one line of JSON; what has no value is null."""
     from liquidity.sweeping import plain_value
 
-    row = result.metrics().iloc[0].to_dict()
+    row = result.metrics().to_dict("records")[0]
     metrics = {str(name): plain_value(value) for name, value in row.items()}
     return json.dumps({"policy": result.policy.name, "seed": result.seed, "method": result.method, "metrics": metrics})
 

@@ -37,7 +37,9 @@ MAX_RUNS = 10_000_000
 FORMAT = "liquidity-sweep-1"
 """First in a file of results, so that no other file is taken for one."""
 
-Parameters = Mapping[str, Any]
+ALPHAS = tuple(Fraction(step, 10) for step in range(11))
+"""Levels of liquidity between the bounds: 0, 0.1, … 1."""
+
 Row = dict[str, Any]
 
 
@@ -109,6 +111,38 @@ def sweep(
     return pd.DataFrame([rows[key] for key in order])
 
 
+def liquidity_curve(
+    day: Day,
+    policies: Sequence[Policy] | Mapping[str, Policy],
+    *,
+    alphas: Sequence[Fraction | float] = ALPHAS,
+    seed: int = 0,
+    executor: Executor | None = None,
+    results: str | Path | None = None,
+    progress: bool = True,
+) -> DataFrame:
+    """A day under each policy with ever more liquidity, from the net (0) to the gross (1) bound of every account.
+
+    The frame that :func:`liquidity.plotting.plot_liquidity_delay` draws. Arguments and errors as for :func:`sweep`;
+    for the bounds see :func:`liquidity.metrics.with_liquidity`.
+    """
+    return sweep(
+        partial(_with_liquidity, day),
+        policies,
+        grid={"alpha": alphas},
+        seeds=(seed,),
+        executor=executor,
+        results=results,
+        progress=progress,
+    )
+
+
+def _with_liquidity(day: Day, *, alpha: Fraction | float, seed: int) -> Day:
+    from liquidity.metrics import with_liquidity
+
+    return with_liquidity(day, alpha)
+
+
 def _tasks(grid: Mapping[str, Sequence[Any]], seeds: Sequence[int], policies: Mapping[str, Policy]) -> Iterator[_Task]:
     taken = {"seed", "policy"} & set(grid)
     if taken:
@@ -160,10 +194,10 @@ def _finished(
 def _run(make_day: Callable[..., Day], task: _Task) -> dict[str, Row]:
     """One day under its policies: what an executor does."""
     day = make_day(seed=task.seed, **dict(task.parameters))
-    said = {name: _parameter(name, value) for name, value in task.parameters}
+    said = {name: plain_value(value) for name, value in task.parameters}
     rows: dict[str, Row] = {}
     for key, name, policy in task.policies:
-        metrics = simulate(day, policy, seed=task.seed).metrics().iloc[0].to_dict()
+        metrics = simulate(day, policy, seed=task.seed).metrics().to_dict("records")[0]
         asked = {**said, "seed": task.seed, "policy": name}
         measured = {str(column): plain_value(value) for column, value in metrics.items()}
         rows[key] = asked | {column: value for column, value in measured.items() if column not in asked}
@@ -190,7 +224,7 @@ def _named_policies(policies: Sequence[Policy] | Mapping[str, Policy]) -> dict[s
 
 
 def _parameter(name: str, value: Any) -> Any:
-    """A parameter as it stands in a row: numbers as they are, fractions as text."""
+    """A parameter as it stands in a key: numbers as they are, fractions as text."""
     if isinstance(value, Fraction):
         return str(value)
     value = plain_value(value)
