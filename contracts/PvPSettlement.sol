@@ -102,7 +102,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
             unchecked {
-                ISettlementToken(leg.token).moveLeg(parties[2 * i], parties[2 * i + 1], leg.amount);
+                ISettlementToken(leg.token).moveGross(parties[2 * i], parties[2 * i + 1], leg.amount);
             }
         }
     }
@@ -126,7 +126,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         int256[] calldata positions = batch.positions;
         for (uint256 j = 0; j < tokens.length; ++j) {
             address token = tokens[j];
-            ISettlementToken(token).moveNet(parties, _column(token, positions, parties.length, tokens.length, j));
+            ISettlementToken(token).settleNet(parties, _column(token, positions, parties.length, tokens.length, j));
         }
     }
 
@@ -159,7 +159,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
             emit LegLocked(
                 id, terms.attempt, i, payer, leg.payee, leg.token, leg.amount, terms.hashlock, terms.timelock
             );
-            ISettlementToken(leg.token).hold(payer, leg.payee, leg.amount);
+            ISettlementToken(leg.token).makeHold(payer, leg.payee, leg.amount);
         }
     }
 
@@ -174,11 +174,14 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         record.state = State.Claimed;
         record.lockedMask = 0;
         emit ObligationClaimed(id, terms.attempt, preimage);
+        (Party payer, Party payee) = (Party.wrap(0), Party.wrap(0));
         for (uint256 i = 0; i < legs.length; ++i) {
             if (required & (1 << i) == 0) continue;
             Leg calldata leg = legs[i];
-            (Party payer, Party payee) = registry.pairOf(leg.payer, leg.payee);
-            ISettlementToken(leg.token).claimHold(payer, payee, leg.amount);
+            // The second leg of a PvP has the parties of the first, the other way round.
+            bool returning = leg.payer == payee.identityOf() && leg.payee == payer.identityOf();
+            (payer, payee) = returning ? (payee, payer) : registry.currentPair(leg.payer, leg.payee);
+            ISettlementToken(leg.token).settleHold(payer, payee, leg.amount);
         }
     }
 
@@ -237,10 +240,11 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         (SigningKey payerKey, SigningKey payeeKey) = (SigningKey.wrap(0), SigningKey.wrap(0));
         uint256 used = 0;
         for (uint256 i = 0; i < legs.length; ++i) {
-            (bytes11 payer, bytes11 payee) = (legs[i].payer, legs[i].payee);
+            Leg calldata leg = legs[i];
+            (bytes11 payer, bytes11 payee) = (leg.payer, leg.payee);
             // The second leg of a PvP has the parties of the first, the other way round.
             bool returning = payer == previousPayee && payee == previous;
-            (payerKey, payeeKey) = returning ? (payeeKey, payerKey) : registry.activePair(payer, payee);
+            (payerKey, payeeKey) = returning ? (payeeKey, payerKey) : registry.activeKeyPair(payer, payee);
             previousPayee = payee;
             unchecked {
                 parties[2 * i] = partyOf(payer, payerKey);
@@ -295,7 +299,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     ) private view {
         SigningKey key;
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (mask & (1 << i) != 0) (key,) = registry.activePair(payer, legs[i].payee);
+            if (mask & (1 << i) != 0) (key,) = registry.activeKeyPair(payer, legs[i].payee);
         }
         // The usual case needs no digest: a bank locks its own legs.
         if (msg.sender == key.keyOf() && _isEmpty(signature)) return;
