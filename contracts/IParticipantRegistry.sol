@@ -213,7 +213,10 @@ interface IParticipantRegistry {
 
     /// @notice Keys and consent epochs of a leg's payer and payee, both of which must be active.
     /// @dev Reverts with `ParticipantNotActive`, naming the first that is not.
-    function activeKeyPair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey);
+    function activeKeyPair(bytes11 payer, bytes11 payee)
+        external
+        view
+        returns (SigningKey payerKey, SigningKey payeeKey);
 
     /// @notice A leg's payer and payee with their current keys, whatever their status: nothing stops a claim.
     function currentPair(bytes11 payer, bytes11 payee) external view returns (Party, Party);

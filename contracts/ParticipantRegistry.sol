@@ -223,7 +223,11 @@ contract ParticipantRegistry is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function activeKeyPair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey) {
+    function activeKeyPair(bytes11 payer, bytes11 payee)
+        external
+        view
+        returns (SigningKey payerKey, SigningKey payeeKey)
+    {
         return (_activeKey(payer), _activeKey(payee));
     }
 
@@ -248,7 +252,11 @@ contract ParticipantRegistry is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function activeParticipants(address payerKey, address payeeKey) external view returns (bytes11 payer, bytes11 payee) {
+    function activeParticipants(address payerKey, address payeeKey)
+        external
+        view
+        returns (bytes11 payer, bytes11 payee)
+    {
         return (_activeParticipantOf(payerKey), _activeParticipantOf(payeeKey));
     }
 
