@@ -253,14 +253,14 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- SETTLEMENT -------------------------------------------------------------------------------------------
 
     /// @inheritdoc ISettlementToken
-    function moveLeg(Party payer, Party payee, uint256 amount) external onlySettlement whenNotPaused {
+    function moveGross(Party payer, Party payee, uint256 amount) external onlySettlement whenNotPaused {
         _move(payer.identityOf(), payee.identityOf(), amount);
         emit Transfer(payer.addressOf(), payee.addressOf(), amount);
     }
 
     /// @inheritdoc ISettlementToken
     /// @dev The settlement contract stands between debtors and creditors in the events, and never holds a balance.
-    function moveNet(Party[] calldata parties, int256[] calldata positions) external onlySettlement whenNotPaused {
+    function settleNet(Party[] calldata parties, int256[] calldata positions) external onlySettlement whenNotPaused {
         if (positions.length != parties.length) revert DepositTokenLengthMismatch(address(this));
         int256 sum = 0;
         for (uint256 i = 0; i < parties.length; ++i) {
@@ -286,7 +286,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     }
 
     /// @inheritdoc ISettlementToken
-    function hold(bytes11 payer, bytes11 payee, uint256 amount) external onlySettlement whenNotPaused {
+    function makeHold(bytes11 payer, bytes11 payee, uint256 amount) external onlySettlement whenNotPaused {
         _requireNotFrozen(payee);
         _hold(payer, amount);
     }
@@ -297,7 +297,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     }
 
     /// @inheritdoc ISettlementToken
-    function claimHold(Party payer, Party payee, uint256 amount) external onlySettlement {
+    function settleHold(Party payer, Party payee, uint256 amount) external onlySettlement {
         _debitHeld(payer.identityOf(), amount);
         _creditEvenIfFrozen(payee.identityOf(), amount);
         emit Transfer(payer.addressOf(), payee.addressOf(), amount);
@@ -369,7 +369,7 @@ contract DepositToken is IDepositToken, IERC20Errors, EIP712, Nonces {
     // ----- INTERNAL ---------------------------------------------------------------------------------------------
 
     function _transfer(address from, address to, uint256 amount) private whenNotPaused {
-        (bytes11 payer, bytes11 payee) = registry.activePairOf(from, to);
+        (bytes11 payer, bytes11 payee) = registry.activeParticipants(from, to);
         _move(payer, payee, amount);
         emit Transfer(from, to, amount);
     }

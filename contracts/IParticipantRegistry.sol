@@ -213,10 +213,13 @@ interface IParticipantRegistry {
 
     /// @notice Keys and consent epochs of a leg's payer and payee, both of which must be active.
     /// @dev Reverts with `ParticipantNotActive`, naming the first that is not.
-    function activePair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey);
+    function activeKeyPair(bytes11 payer, bytes11 payee)
+        external
+        view
+        returns (SigningKey payerKey, SigningKey payeeKey);
 
     /// @notice A leg's payer and payee with their current keys, whatever their status: nothing stops a claim.
-    function pairOf(bytes11 payer, bytes11 payee) external view returns (Party, Party);
+    function currentPair(bytes11 payer, bytes11 payee) external view returns (Party, Party);
 
     /// @notice Current key of one participant whatever its status; zero if it was never admitted.
     function currentKeyOf(bytes11 bic) external view returns (address);
@@ -228,7 +231,7 @@ interface IParticipantRegistry {
     function activeParticipantOf(address key) external view returns (bytes11);
 
     /// @notice Both parties of a transfer, which must be active.
-    function activePairOf(address payerKey, address payeeKey) external view returns (bytes11 payer, bytes11 payee);
+    function activeParticipants(address payerKey, address payeeKey) external view returns (bytes11 payer, bytes11 payee);
 
     /// @notice The participant whose current key this is, whatever its status; zero if there is none.
     function participantOf(address key) external view returns (bytes11);

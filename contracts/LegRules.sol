@@ -69,8 +69,9 @@ library LegRules {
     function requireLockable(Leg[] calldata legs, LockTerms calldata terms, uint256 local) internal view {
         uint256 earliest = block.timestamp + MIN_LOCK_WINDOW_S;
         uint256 latest = block.timestamp + MAX_LOCK_WINDOW_S;
-        if (terms.timelock < earliest || terms.timelock > latest) {
-            revert SettlementTimelockRefused(terms.timelock, earliest, latest);
+        uint256 timelock = terms.timelock;
+        if (timelock < earliest || timelock > latest) {
+            revert SettlementTimelockRefused(timelock, earliest, latest);
         }
         if (terms.otherChainId == 0) {
             if (terms.otherSettlement != address(0) || terms.otherTimelock != 0) {

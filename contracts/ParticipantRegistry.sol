@@ -223,12 +223,16 @@ contract ParticipantRegistry is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function activePair(bytes11 payer, bytes11 payee) external view returns (SigningKey payerKey, SigningKey payeeKey) {
+    function activeKeyPair(bytes11 payer, bytes11 payee)
+        external
+        view
+        returns (SigningKey payerKey, SigningKey payeeKey)
+    {
         return (_activeKey(payer), _activeKey(payee));
     }
 
     /// @inheritdoc IParticipantRegistry
-    function pairOf(bytes11 payer, bytes11 payee) external view returns (Party, Party) {
+    function currentPair(bytes11 payer, bytes11 payee) external view returns (Party, Party) {
         return (_party(payer), _party(payee));
     }
 
@@ -248,7 +252,11 @@ contract ParticipantRegistry is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function activePairOf(address payerKey, address payeeKey) external view returns (bytes11 payer, bytes11 payee) {
+    function activeParticipants(address payerKey, address payeeKey)
+        external
+        view
+        returns (bytes11 payer, bytes11 payee)
+    {
         return (_activeParticipantOf(payerKey), _activeParticipantOf(payeeKey));
     }
 

@@ -102,7 +102,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
             unchecked {
-                ISettlementToken(leg.token).moveLeg(parties[2 * i], parties[2 * i + 1], leg.amount);
+                ISettlementToken(leg.token).moveGross(parties[2 * i], parties[2 * i + 1], leg.amount);
             }
         }
     }
@@ -126,7 +126,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         int256[] calldata positions = batch.positions;
         for (uint256 j = 0; j < tokens.length; ++j) {
             address token = tokens[j];
-            ISettlementToken(token).moveNet(parties, _column(token, positions, parties.length, tokens.length, j));
+            ISettlementToken(token).settleNet(parties, _column(token, positions, parties.length, tokens.length, j));
         }
     }
 
@@ -146,20 +146,18 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         LegRules.requireLockable(legs, terms, local);
         bytes32 id = TypedData.obligationId(instructionsHash, legs);
         bytes32 terms_ = TypedData.termsHash(terms);
-        uint16 mask = _payerMask(legs, payer, local);
+        uint256 mask = _payerMask(legs, payer, local);
         if (mask == 0) revert SettlementNoLegToLock(id, payer);
-        _requireAttempt(id, terms.attempt, terms_, payer, mask);
+        uint256 locked = _requireAttempt(id, terms.attempt, terms_, payer, mask);
         _requireLockConsent(id, legs, mask, terms_, payer, deadline, signature);
-        ObligationRecord storage record = _obligations[id];
-        (record.state, record.attempt, record.lockedMask, record.termsCommitment) =
-        (State.Locked, terms.attempt, record.lockedMask | mask, bytes25(terms_));
+        _obligations[id] = ObligationRecord(State.Locked, terms.attempt, uint16(locked | mask), bytes25(terms_));
         for (uint256 i = 0; i < legs.length; ++i) {
             if (mask & (1 << i) == 0) continue;
             Leg calldata leg = legs[i];
             emit LegLocked(
                 id, terms.attempt, i, payer, leg.payee, leg.token, leg.amount, terms.hashlock, terms.timelock
             );
-            ISettlementToken(leg.token).hold(payer, leg.payee, leg.amount);
+            ISettlementToken(leg.token).makeHold(payer, leg.payee, leg.amount);
         }
     }
 
@@ -169,16 +167,19 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         ObligationRecord storage record = _requireLocked(id, terms);
         if (block.timestamp >= terms.timelock) revert SettlementClaimTooLate(id, terms.timelock, block.timestamp);
         if (sha256(abi.encode(preimage)) != terms.hashlock) revert SettlementPreimageWrong(id);
-        uint16 required = _localMask(legs);
+        uint256 required = _localMask(legs);
         if (record.lockedMask != required) revert SettlementLegsMissing(id, record.lockedMask, required);
         record.state = State.Claimed;
         record.lockedMask = 0;
         emit ObligationClaimed(id, terms.attempt, preimage);
+        (Party payer, Party payee) = (Party.wrap(0), Party.wrap(0));
         for (uint256 i = 0; i < legs.length; ++i) {
             if (required & (1 << i) == 0) continue;
             Leg calldata leg = legs[i];
-            (Party payer, Party payee) = registry.pairOf(leg.payer, leg.payee);
-            ISettlementToken(leg.token).claimHold(payer, payee, leg.amount);
+            // The second leg of a PvP has the parties of the first, the other way round.
+            bool returning = leg.payer == payee.identityOf() && leg.payee == payer.identityOf();
+            (payer, payee) = returning ? (payee, payer) : registry.currentPair(leg.payer, leg.payee);
+            ISettlementToken(leg.token).settleHold(payer, payee, leg.amount);
         }
     }
 
@@ -237,10 +238,11 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         (SigningKey payerKey, SigningKey payeeKey) = (SigningKey.wrap(0), SigningKey.wrap(0));
         uint256 used = 0;
         for (uint256 i = 0; i < legs.length; ++i) {
-            (bytes11 payer, bytes11 payee) = (legs[i].payer, legs[i].payee);
+            Leg calldata leg = legs[i];
+            (bytes11 payer, bytes11 payee) = (leg.payer, leg.payee);
             // The second leg of a PvP has the parties of the first, the other way round.
             bool returning = payer == previousPayee && payee == previous;
-            (payerKey, payeeKey) = returning ? (payeeKey, payerKey) : registry.activePair(payer, payee);
+            (payerKey, payeeKey) = returning ? (payeeKey, payerKey) : registry.activeKeyPair(payer, payee);
             previousPayee = payee;
             unchecked {
                 parties[2 * i] = partyOf(payer, payerKey);
@@ -255,6 +257,13 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         if (used != signatures.length) revert SettlementSignatureCountRefused(signatures.length, used);
     }
 
+    function _requireProposal(address proposer, bytes32 id, Signature calldata signature) private view {
+        // The usual case needs no digest: the proposer submits its own batch.
+        if (msg.sender == proposer && _isEmpty(signature)) return;
+        bytes32 digest = _hashTypedDataV4(TypedData.batchProposal(id));
+        if (!_hasConsent(proposer, digest, signature)) revert SettlementProposalMissing(proposer, digest);
+    }
+
     /// @dev Participants ascend strictly; every one must be active and consents to the batch, and so does the proposer.
     function _requireBatchConsents(
         Batch calldata batch,
@@ -266,11 +275,8 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
         SigningKey[] memory keys = registry.activeKeys(participants);
         uint256 entries = participants.length;
         if (signatures.length != entries) revert SettlementSignatureCountRefused(signatures.length, entries);
+        _requireProposal(batch.proposer, id, proposerSignature);
         bytes32 domain = _domainSeparatorV4();
-        bytes32 proposal = MessageHashUtils.toTypedDataHash(domain, TypedData.batchProposal(id));
-        if (!_hasConsent(batch.proposer, proposal, proposerSignature)) {
-            revert SettlementProposalMissing(batch.proposer, proposal);
-        }
         parties = new Party[](entries);
         bytes11 previous = 0;
         for (uint256 i = 0; i < entries; ++i) {
@@ -287,7 +293,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     function _requireLockConsent(
         bytes32 id,
         Leg[] calldata legs,
-        uint16 mask,
+        uint256 mask,
         bytes32 terms,
         bytes11 payer,
         uint64 deadline,
@@ -295,7 +301,7 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     ) private view {
         SigningKey key;
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (mask & (1 << i) != 0) (key,) = registry.activePair(payer, legs[i].payee);
+            if (mask & (1 << i) != 0) (key,) = registry.activeKeyPair(payer, legs[i].payee);
         }
         // The usual case needs no digest: a bank locks its own legs.
         if (msg.sender == key.keyOf() && _isEmpty(signature)) return;
@@ -379,12 +385,18 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
 
     // ----- STATE OF A LOCK --------------------------------------------------------------------------------------
 
-    /// @dev The first lock of an attempt fixes its terms; the others join them. Nobody locks a leg twice.
-    function _requireAttempt(bytes32 id, uint256 attempt, bytes32 terms, bytes11 payer, uint16 mask) private view {
+    /// @dev The first lock of an attempt fixes its terms; the others join them. Nobody locks a leg twice. Returns the
+    /// legs that are locked already.
+    function _requireAttempt(bytes32 id, uint256 attempt, bytes32 terms, bytes11 payer, uint256 mask)
+        private
+        view
+        returns (uint256 locked)
+    {
         ObligationRecord memory record = _obligations[id];
         if (record.state == State.Locked) {
             if (record.termsCommitment != bytes25(terms)) revert SettlementTermsDiffer(id);
-            if (record.lockedMask & mask != 0) revert SettlementAlreadyLocked(id, payer);
+            locked = record.lockedMask;
+            if (locked & mask != 0) revert SettlementAlreadyLocked(id, payer);
         } else if (record.state == State.None || record.state == State.Refunded) {
             uint256 required = uint256(record.attempt) + 1;
             if (attempt != required) revert SettlementAttemptRefused(id, attempt, required);
@@ -404,16 +416,16 @@ contract PvPSettlement is IPvPSettlement, EIP712 {
     }
 
     /// @dev One bit per leg on this ledger.
-    function _localMask(Leg[] calldata legs) private view returns (uint16 mask) {
+    function _localMask(Leg[] calldata legs) private view returns (uint256 mask) {
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (legs[i].chainId == block.chainid) mask |= uint16(1 << i);
+            if (legs[i].chainId == block.chainid) mask |= 1 << i;
         }
     }
 
     /// @dev One bit per leg that this payer has on this ledger.
-    function _payerMask(Leg[] calldata legs, bytes11 payer, uint256 local) private pure returns (uint16 mask) {
+    function _payerMask(Leg[] calldata legs, bytes11 payer, uint256 local) private pure returns (uint256 mask) {
         for (uint256 i = 0; i < legs.length; ++i) {
-            if (legs[i].payer == payer) mask |= uint16(local & (1 << i));
+            if (legs[i].payer == payer) mask |= local & (1 << i);
         }
     }
 }

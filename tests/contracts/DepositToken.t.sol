@@ -275,11 +275,11 @@ contract DepositTokenTest is CorridorTest {
     function test_only_the_settlement_contract_moves_holds_releases_and_claims() public {
         address[4] memory callers = [HKD_ISSUER, operator, hongKongBank.key, STRANGER];
         bytes[5] memory calls = [
-            abi.encodeCall(hkd.moveLeg, (_party(hongKongBank), _party(thaiBank), 1)),
-            abi.encodeCall(hkd.moveNet, (new Party[](0), new int256[](0))),
-            abi.encodeCall(hkd.hold, (hongKongBank.bic, thaiBank.bic, 1)),
+            abi.encodeCall(hkd.moveGross, (_party(hongKongBank), _party(thaiBank), 1)),
+            abi.encodeCall(hkd.settleNet, (new Party[](0), new int256[](0))),
+            abi.encodeCall(hkd.makeHold, (hongKongBank.bic, thaiBank.bic, 1)),
             abi.encodeCall(hkd.release, (hongKongBank.bic, 0)),
-            abi.encodeCall(hkd.claimHold, (_party(hongKongBank), _party(thaiBank), 0))
+            abi.encodeCall(hkd.settleHold, (_party(hongKongBank), _party(thaiBank), 0))
         ];
         for (uint256 i = 0; i < callers.length; ++i) {
             for (uint256 j = 0; j < calls.length; ++j) {
@@ -299,10 +299,10 @@ contract DepositTokenTest is CorridorTest {
         (parties[0], positions[0]) = (_party(hongKongBank), 1);
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenUnbalanced.selector, hkd, 1));
         vm.prank(address(settlement));
-        hkd.moveNet(parties, positions);
+        hkd.settleNet(parties, positions);
         vm.expectRevert(abi.encodeWithSelector(IDepositToken.DepositTokenLengthMismatch.selector, hkd));
         vm.prank(address(settlement));
-        hkd.moveNet(parties, new int256[](2));
+        hkd.settleNet(parties, new int256[](2));
     }
 
     function test_even_the_settlement_contract_cannot_pay_somebody_who_was_never_admitted() public {
@@ -311,14 +311,14 @@ contract DepositTokenTest is CorridorTest {
             abi.encodeWithSelector(IDepositToken.DepositTokenUnknownParticipant.selector, hkd, unlisted.bic);
         vm.expectRevert(refusal);
         vm.prank(address(settlement));
-        hkd.moveLeg(_party(hongKongBank), _party(unlisted), 1);
+        hkd.moveGross(_party(hongKongBank), _party(unlisted), 1);
         Party[] memory parties = new Party[](2);
         int256[] memory positions = new int256[](2);
         (parties[0], positions[0]) = (_party(hongKongBank), -1);
         (parties[1], positions[1]) = (_party(unlisted), 1);
         vm.expectRevert(refusal);
         vm.prank(address(settlement));
-        hkd.moveNet(parties, positions);
+        hkd.settleNet(parties, positions);
     }
 
     function test_no_position_however_large_wraps_around() public {
@@ -327,19 +327,19 @@ contract DepositTokenTest is CorridorTest {
         (parties[0], positions[0]) = (_party(hongKongBank), type(int256).min);
         vm.expectRevert(_insufficient(hkd, hongKongBank, OPENING, 1 << 255));
         vm.prank(address(settlement));
-        hkd.moveNet(parties, positions);
+        hkd.settleNet(parties, positions);
         positions[0] = type(int256).max;
         vm.expectRevert(
             abi.encodeWithSelector(IDepositToken.DepositTokenAmountRefused.selector, hkd, uint256(type(int256).max))
         );
         vm.prank(address(settlement));
-        hkd.moveNet(parties, positions);
+        hkd.settleNet(parties, positions);
         positions[0] = int256(uint256(type(uint112).max) - OPENING + 1);
         vm.expectRevert(
             abi.encodeWithSelector(IDepositToken.DepositTokenAmountRefused.selector, hkd, uint256(positions[0]))
         );
         vm.prank(address(settlement));
-        hkd.moveNet(parties, positions);
+        hkd.settleNet(parties, positions);
     }
 
     function test_no_more_is_released_or_claimed_than_is_held() public {
@@ -350,7 +350,7 @@ contract DepositTokenTest is CorridorTest {
         hkd.release(hongKongBank.bic, 1);
         vm.expectRevert(refusal);
         vm.prank(address(settlement));
-        hkd.claimHold(_party(hongKongBank), _party(thaiBank), 1);
+        hkd.settleHold(_party(hongKongBank), _party(thaiBank), 1);
     }
 
     // ----- DESCRIPTION AND DEPLOYMENT ---------------------------------------------------------------------------

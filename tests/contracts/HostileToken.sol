@@ -16,15 +16,15 @@ contract HostileToken is ISettlementToken {
         (_target, _call, fired) = (target, call_, false);
     }
 
-    function moveLeg(Party, Party, uint256) external {
+    function moveGross(Party, Party, uint256) external {
         _fire();
     }
 
-    function moveNet(Party[] calldata, int256[] calldata) external {
+    function settleNet(Party[] calldata, int256[] calldata) external {
         _fire();
     }
 
-    function hold(bytes11, bytes11, uint256) external {
+    function makeHold(bytes11, bytes11, uint256) external {
         _fire();
     }
 
@@ -32,7 +32,7 @@ contract HostileToken is ISettlementToken {
         _fire();
     }
 
-    function claimHold(Party, Party, uint256) external {
+    function settleHold(Party, Party, uint256) external {
         _fire();
     }
 

@@ -204,13 +204,13 @@ contract ParticipantRegistryTest is CorridorTest {
     }
 
     function test_a_pair_of_identities_is_answered_with_keys_and_epochs_or_whatever_the_status() public {
-        (SigningKey payerKey, SigningKey payeeKey) = registry.activePair(hongKongBank.bic, thaiBank.bic);
+        (SigningKey payerKey, SigningKey payeeKey) = registry.activeKeyPair(hongKongBank.bic, thaiBank.bic);
         vm.assertEq(payerKey.keyOf(), hongKongBank.key, "payer");
         vm.assertEq(payeeKey.keyOf(), thaiBank.key, "payee");
         _suspend(thaiBank);
         vm.expectRevert(_notActive(thaiBank));
-        registry.activePair(hongKongBank.bic, thaiBank.bic);
-        (Party payer, Party payee) = registry.pairOf(hongKongBank.bic, thaiBank.bic);
+        registry.activeKeyPair(hongKongBank.bic, thaiBank.bic);
+        (Party payer, Party payee) = registry.currentPair(hongKongBank.bic, thaiBank.bic);
         vm.assertEq(bytes32(payer.identityOf()), bytes32(hongKongBank.bic), "payer's identity");
         vm.assertEq(payee.addressOf(), thaiBank.key, "payee's key");
     }
@@ -228,11 +228,11 @@ contract ParticipantRegistryTest is CorridorTest {
     }
 
     function test_a_pair_is_answered_only_if_both_are_active() public {
-        (bytes11 payer, bytes11 payee) = registry.activePairOf(hongKongBank.key, thaiBank.key);
+        (bytes11 payer, bytes11 payee) = registry.activeParticipants(hongKongBank.key, thaiBank.key);
         vm.assertEq(bytes32(payer), bytes32(hongKongBank.bic), "payer");
         vm.assertEq(bytes32(payee), bytes32(thaiBank.bic), "payee");
         vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.ParticipantKeyNotActive.selector, STRANGER));
-        registry.activePairOf(hongKongBank.key, STRANGER);
+        registry.activeParticipants(hongKongBank.key, STRANGER);
     }
 
     function test_participants_jurisdictions_and_issuers_can_be_listed() public view {

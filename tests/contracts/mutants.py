@@ -92,8 +92,8 @@ MUTANTS = [
     (
         "a pause stops a claim",
         "DepositToken",
-        "function claimHold(Party payer, Party payee, uint256 amount) external onlySettlement {",
-        "function claimHold(Party payer, Party payee, uint256 amount) external onlySettlement whenNotPaused {",
+        "function settleHold(Party payer, Party payee, uint256 amount) external onlySettlement {",
+        "function settleHold(Party payer, Party payee, uint256 amount) external onlySettlement whenNotPaused {",
         "invariant_claimable",
     ),
     (

@@ -240,9 +240,9 @@ abstract contract Payments is World {
         uint256 to = uint256(bytes32(thief.bic)) | uint160(thief.key);
         bytes[6] memory calls = [
             abi.encodeWithSignature("transferFrom(address,address,uint256)", victim.key, thief.key, 1),
-            abi.encodeWithSignature("moveLeg(uint256,uint256,uint256)", from, to, 1),
-            abi.encodeWithSignature("claimHold(uint256,uint256,uint256)", from, to, 1),
-            abi.encodeWithSignature("hold(bytes11,bytes11,uint256)", victim.bic, thief.bic, 1),
+            abi.encodeWithSignature("moveGross(uint256,uint256,uint256)", from, to, 1),
+            abi.encodeWithSignature("settleHold(uint256,uint256,uint256)", from, to, 1),
+            abi.encodeWithSignature("makeHold(bytes11,bytes11,uint256)", victim.bic, thief.bic, 1),
             abi.encodeWithSignature("release(bytes11,uint256)", victim.bic, 1),
             abi.encodeWithSignature("issue(bytes11,uint256,bytes32)", thief.bic, 1, keccak256("opening of the thief"))
         ];
