@@ -50,7 +50,7 @@ contract NetProof is ProofWorld {
         external
     {
         _open(issued, 1);
-        _moveNet(first, second, third);
+        _settleNet(first, second, third);
         assert(_balance(hkd, HONG_KONG_BANK) + _balance(hkd, THAI_BANK) == issued);
         assert(hkd.totalSupply() == issued);
         _assertCovered(hkd);
@@ -64,7 +64,7 @@ contract NetProof is ProofWorld {
 
     function witness_a_list_does_move(int256 first, int256 second, int256 third) external {
         _open(1000, 1);
-        assert(!_moveNet(first, second, third));
+        assert(!_settleNet(first, second, third));
     }
 
     // ----- HELPERS ----------------------------------------------------------------------------------------------
@@ -93,13 +93,13 @@ contract NetProof is ProofWorld {
         }
     }
 
-    function _moveNet(int256 first, int256 second, int256 third) private returns (bool) {
+    function _settleNet(int256 first, int256 second, int256 third) private returns (bool) {
         Party[] memory parties = new Party[](3);
         int256[] memory positions = new int256[](3);
         (positions[0], positions[1], positions[2]) = (first, second, third);
         (parties[0], parties[1], parties[2]) = (_party(HONG_KONG_BANK), _party(THAI_BANK), _party(HONG_KONG_BANK));
         prover.prank(address(settlement));
-        try hkd.moveNet(parties, positions) {
+        try hkd.settleNet(parties, positions) {
             return true;
         } catch {
             return false;
