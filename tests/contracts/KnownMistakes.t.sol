@@ -128,6 +128,52 @@ contract KnownMistakesTest is CorridorTest {
         settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
     }
 
+    // ----- WHAT THE AGENTS PREVENT, AND THE CONTRACT CANNOT SEE -------------------------------------------------
+
+    /// @dev A batch shows net positions and roots, no obligations. Who signs two batches that share one pays it twice:
+    /// an agent's rule (one live consent per obligation), which these two tests keep in mind.
+    function test_two_batches_that_share_an_obligation_settle_both_only_if_every_party_signed_both() public {
+        Batch memory first = _batch();
+        Batch memory second = _batch();
+        second.round = 2;
+        _settleBatch(first);
+        Signature[] memory signatures = _bothSignNet(second);
+        signatures[0] = _signNet(hongKongBank, first);
+        vm.prank(operator);
+        vm.expectPartialRevert(IPvPSettlement.SettlementConsentMissing.selector);
+        settlement.settleBatch(second, _none(), signatures);
+        _assertPvpDone();
+        _settleBatch(second);
+        _assertAccount(hkd, hongKongBank, OPENING - 2000, 0);
+    }
+
+    function test_net_and_gross_consent_for_one_obligation_settle_both_only_if_its_payers_signed_both() public {
+        Leg[] memory legs = _pvp();
+        _settleBatch(_batch());
+        Signature[] memory signatures = _bothSignNet(_batch());
+        vm.expectPartialRevert(IPvPSettlement.SettlementConsentMissing.selector);
+        settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
+        _assertPvpDone();
+        settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, _bothSignGross(legs, DEADLINE_S));
+        _assertAccount(hkd, hongKongBank, OPENING - 2000, 0);
+    }
+
+    // ----- IDS ----------------------------------------------------------------------------------------------------
+
+    function test_the_same_amounts_on_another_chain_in_another_token_or_for_another_customer_have_another_id()
+        public
+        view
+    {
+        bytes32 id = _id(_pvp());
+        Leg[] memory legs = _pvp();
+        legs[0].chainId = OTHER_CHAIN;
+        vm.assertFalse(_id(legs) == id, "chain");
+        legs = _pvp();
+        legs[0].token = address(thb);
+        vm.assertFalse(_id(legs) == id, "token");
+        vm.assertFalse(typed.obligationId(keccak256("other instructions"), _pvp()) == id, "instructions");
+    }
+
     // ----- ONE CONSENT READ AS ANOTHER --------------------------------------------------------------------------
 
     function test_no_consent_passes_for_one_of_another_type() public {

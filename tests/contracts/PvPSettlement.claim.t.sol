@@ -22,6 +22,18 @@ contract ClaimTest is CorridorTest {
         vm.assertEq(settlement.obligation(id).lockedMask, 0, "legs still locked");
     }
 
+    /// @dev No operator and no signature: each bank sends its own transactions.
+    function test_two_banks_do_a_whole_pvp_on_one_ledger_by_their_own_transactions() public {
+        Leg[] memory legs = _pvp();
+        vm.prank(hongKongBank.key);
+        settlement.lock(INSTRUCTIONS, legs, _terms(), hongKongBank.bic, DEADLINE_S, _none());
+        vm.prank(thaiBank.key);
+        settlement.lock(INSTRUCTIONS, legs, _terms(), thaiBank.bic, DEADLINE_S, _none());
+        vm.prank(hongKongBank.key);
+        settlement.claim(INSTRUCTIONS, legs, _terms(), PREIMAGE);
+        _assertPvpDone();
+    }
+
     // ----- TIME -------------------------------------------------------------------------------------------------
 
     function test_a_claim_one_second_before_the_timelock_succeeds() public {
