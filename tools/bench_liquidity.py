@@ -6,7 +6,7 @@
 
 Each row runs in a process of its own, so the peak of memory is its own; instances are drawn in yet another. A
 reference runs beside what it is compared with, because machines are shared and noisy: trust ratios, not seconds.
-Rows live here and in :mod:`tools.bench_liquidity_rows`.
+The rows: :mod:`tools.bench_liquidity_rows`, :mod:`tools.bench_liquidity_search`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,26 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.bench_liquidity_rows import ROWS, Setting
+from tools import bench_liquidity_rows as rows
+from tools import bench_liquidity_search as search
+from tools.bench_liquidity_rows import Setting
 
 DEFAULT_SEED = 1
+
+ROWS: dict[str, Callable[[Setting], None]] = {
+    "fifo": rows.fifo,
+    "parquet": rows.parquet,
+    "json": rows.case_file,
+    "bypass": search.bypass,
+    "wide": search.wide,
+    "simulate": search.simulation,
+    "growth": rows.growth,
+    "start": rows.start,
+}
+"""In the order of the report."""
 
 
 def machine() -> str:

@@ -20,14 +20,12 @@ from liquidity import Queue, Resolution, elimination_compiled, resolve
 from liquidity.elimination import eliminate
 from liquidity.elimination_compiled import eliminate_arrays
 from liquidity.terms import make_terms
-from tools.liquidity_cases import ALPHAS, RATES, SHOWN, Balances, Instance, instance, write_case
+from tools.liquidity_cases import ALPHAS, RATES, SHOWN, Balances, Instance, instance, parquet_files, write_case
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RECORD = Path(__file__).with_name("liquidity_record.json")
 PLOT = REPOSITORY / "docs" / "liquidity-growth.png"
 
 LARGE = (1_000, 1_000_000)
-SMALL = (100, 10_000)
 REFERENCE = (1_000, 20_000)
 """Banks and obligations; the reference is what plain Python does in about a second, scaled up by legs."""
 
@@ -35,8 +33,6 @@ REPEATS = 5
 """The fastest of so many runs counts: the others were disturbed."""
 
 STARTS = 7
-SEARCH_S = 10.0
-REFERENCE_SEARCH_S = 40.0
 GROWTH = (1_000, 3_162, 10_000, 31_623, 100_000, 316_228, 1_000_000)
 
 
@@ -159,11 +155,38 @@ def fifo(setting: Setting) -> None:
     )
 
 
+def parquet(setting: Setting) -> None:
+    """The same from a Parquet file of legs and one of balances."""
+    alpha = "1/2"
+    try:
+        from pyarrow.parquet import read_table
+
+        from liquidity.tables import read_day
+    except ImportError as error:
+        say("parquet", f"not measured, pyarrow doesn't load: {error}")
+        return
+    legs, money = parquet_files(setting.folder, *LARGE, setting.seed, alpha)
+
+    def from_file() -> Resolution:
+        day = read_day(legs, money)
+        return resolve(day.queue, day.balances, rates=RATES)
+
+    result_s, answer = timed(from_file, REPEATS)
+    read_s, _ = timed(lambda: read_table(legs), REPEATS)
+    peak = peak_mib()
+    drawn = setting.drawn(LARGE)
+    if answer.settled_count != from_arrays(drawn, drawn.balances[alpha]).settled_count:
+        raise SystemExit("the Parquet file settles something else")
+    say("parquet", f"{legs.stat().st_size / 2**20:.0f} MiB, α = {alpha}: {result_s:.2f} s to the result (goal 1)")
+    say("", f"pyarrow alone reads the file in {read_s:.2f} s: x{result_s / read_s:.1f} of that; peak {peak} MiB")
+    say("", "binds: a million ids as Python strings, made once and proven unique")
+
+
 def case_file(setting: Setting) -> None:
     """The same from a case file through the command line."""
     alpha = "1/2"
     drawn = setting.drawn(LARGE)
-    path = setting.folder / "case.json"
+    path = setting.folder / f"case-{setting.seed}.json"
     write_case(path, drawn, alpha)
     expected = from_arrays(drawn, drawn.balances[alpha]).settled_count
     wall_s, answer = timed(lambda: command_line(path), 2)
@@ -221,12 +244,3 @@ def growth(setting: Setting) -> None:
         f"fitted exponent {exponent:.2f} over the upper half (goal: no worse than n log n): "
         f"x{seconds[-1] / seconds[-4]:.1f} where n log n is x{linear:.1f}",
     )
-
-
-ROWS: dict[str, Callable[[Setting], None]] = {
-    "fifo": fifo,
-    "json": case_file,
-    "growth": growth,
-    "start": start,
-}
-"""In the order of the report."""

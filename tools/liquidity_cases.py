@@ -1,8 +1,9 @@
 """Instances that the liquidity benchmark measures on, drawn from a seed and kept as files while it runs.
 
-    python -m tools.liquidity_cases FOLDER BANKS OBLIGATIONS SEED
+    python -m tools.liquidity_cases FOLDER BANKS OBLIGATIONS SEED           an instance
+    python -m tools.liquidity_cases FOLDER BANKS OBLIGATIONS SEED ALPHA     the same as Parquet files
 
-is a process of its own, so that what drawing takes is not in the peak memory of what is measured.
+is a process of its own, so that what drawing and writing take is not in the peak memory of what is measured.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liquidity import Queue, Traffic, generate_day, opening_balances
+from liquidity.day import Day
 from liquidity.generating import bank_names
 
 ALPHAS = ("0", "1/2", "9/10")
 """Opening balance of an account = α × max(0, outflow − inflow) + β × outflow: β alone, half, nearly enough."""
+
+ALL_SETTLE = "1"
+"""With this α everything can settle at once at the day's end."""
 
 BETA = Fraction(1, 100)
 
@@ -49,7 +54,7 @@ def traffic(banks: int, obligations: int) -> Traffic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """A queue as flat arrays, when its obligations arrive, and opening balances for each of :data:`ALPHAS`."""
+    """A queue as flat arrays, when its obligations arrive, and opening balances for each α."""
 
     banks: tuple[str, ...]
     currencies: tuple[str, ...]
@@ -74,8 +79,7 @@ def instance(folder: Path, banks: int, obligations: int, seed: int) -> Instance:
     """The instance from ``folder``, drawn in another process if it isn't there yet."""
     path = _path(folder, banks, obligations, seed)
     if not path.exists():
-        command = [sys.executable, "-m", "tools.liquidity_cases", folder, banks, obligations, seed]
-        subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own module
+        _in_a_process(folder, banks, obligations, seed)
     with np.load(path) as stored:
         columns = {column: stored[column] for column in stored.files}
     described = json.loads(path.with_suffix(".json").read_text())
@@ -88,6 +92,20 @@ def instance(folder: Path, banks: int, obligations: int, seed: int) -> Instance:
     )
 
 
+def parquet_files(folder: Path, banks: int, obligations: int, seed: int, alpha: str) -> tuple[Path, Path]:
+    """The instance's legs and balances as Parquet files."""
+    stem = _path(folder, banks, obligations, seed).with_suffix("")
+    paths = stem.with_suffix(".legs.parquet"), stem.with_suffix(".balances.parquet")
+    if not all(path.exists() for path in paths):
+        _in_a_process(folder, banks, obligations, seed, alpha)
+    return paths
+
+
+def _in_a_process(*arguments: object) -> None:
+    command = [sys.executable, "-m", "tools.liquidity_cases", *map(str, arguments)]
+    subprocess.run(command, check=True)  # noqa: S603 - our own module
+
+
 def _path(folder: Path, banks: int, obligations: int, seed: int) -> Path:
     return folder / f"{banks}-{obligations}-{seed}.npz"
 
@@ -98,7 +116,7 @@ def _draw(folder: Path, banks: int, obligations: int, seed: int) -> None:
     if arrays is None:
         raise SystemExit("the amounts drawn don't fit 64 bits")
     path = _path(folder, banks, obligations, seed)
-    balances = {alpha: opening_balances(day.queue, Fraction(alpha), BETA) for alpha in ALPHAS}
+    balances = {alpha: opening_balances(day.queue, Fraction(alpha), BETA) for alpha in (*ALPHAS, ALL_SETTLE)}
     described = {"banks": arrays.banks, "currencies": arrays.currencies, "balances": balances}
     path.with_suffix(".json").write_text(json.dumps(described))
     np.savez(
@@ -135,9 +153,18 @@ def write_case(path: Path, drawn: Instance, alpha: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Draw one instance into a folder."""
-    folder, banks, obligations, seed = arguments
-    _draw(Path(folder), int(banks), int(obligations), int(seed))
+    """Draw one instance into a folder, or write it as tables."""
+    folder, banks, obligations, seed, *alpha = arguments
+    size = int(banks), int(obligations), int(seed)
+    if not alpha:
+        _draw(Path(folder), *size)
+        return
+    from liquidity.tables import write_day
+
+    drawn = instance(Path(folder), *size)
+    stem = _path(Path(folder), *size).with_suffix("")
+    day = Day(drawn.queue(), drawn.arrival_s, balances=drawn.balances[alpha[0]])
+    write_day(day, stem.with_suffix(".legs.parquet"), stem.with_suffix(".balances.parquet"))
 
 
 if __name__ == "__main__":
