@@ -76,41 +76,41 @@ def bypass(setting: Setting) -> None:
         key = drawn.digest(alpha)
         known = max(Fraction(records[key]["value"]) if key in records else Fraction(0), answer.objective)
         if setting.long_s:
-            _keep(records, key, setting, alpha, answer)
+            mixed = _mixed(drawn, alpha, seconds)
+            _keep(records, key, setting, alpha, max(answer.objective, mixed or answer.objective), answer.upper_bound)
         say(
             "",
-            f"α = {alpha:4} {answer.objective / known:.2%} of the best known (goal 99 %), "
-            f"{answer.objective / queued:.2%} of what is queued, gap {float(answer.gap):.2%} ({answer.proof}), {taken_s:.1f} s; "
-            f"fifo {plain.objective / queued:.2%}" + ("" if key in records else "; nothing on record"),
+            f"α = {alpha:4} {_percent(answer.objective, known)} of the best known (goal 99 %), "
+            f"{_percent(answer.objective, queued)} of what is queued, gap {float(answer.gap):.2%} ({answer.proof}), "
+            f"{taken_s:.1f} s; fifo {_percent(plain.objective, queued)}"
+            + ("" if key in records else "; nothing on record"),
         )
     if not setting.long_s:
         alpha = ALPHAS[1]
-        mixed_s, found = timed(partial(_mixed, drawn, alpha))
+        mixed_s, found = timed(partial(_mixed, drawn, alpha, MIXED_S))
         say("", f"α = {alpha:4} scipy's HiGHS alone, {mixed_s:.0f} s: {_percent(found, queued)} of what is queued")
     say("", f"peak {peak_mib()} MiB; binds: the mixed-integer programs in the neighbourhoods")
 
 
-def _percent(found: Fraction | None, queued: Fraction) -> str:
-    return "nothing" if found is None else f"{found / queued:.2%}"
+def _percent(found: Fraction | None, whole: Fraction) -> str:
+    return "nothing" if found is None else f"{float(found / whole):.2%}"
 
 
-def _keep(records: Records, key: str, setting: Setting, alpha: str, answer: Resolution) -> None:
-    """Put an answer on record if it is the best so far, or the bound if it is the least."""
-    old = records.get(key)
-    value = max(answer.objective, Fraction(old["value"]) if old else answer.objective)
-    bound = min(answer.upper_bound, Fraction(old["upper_bound"]) if old else answer.upper_bound)
+def _keep(records: Records, key: str, setting: Setting, alpha: str, found: Fraction, above: Fraction) -> None:
+    """Put on record what is found if it is the best so far, and the bound if it is the least."""
+    old = records.get(key, {})
     records[key] = {
         "banks": SMALL[0],
         "obligations": SMALL[1],
         "seed": setting.seed,
         "alpha": alpha,
-        "value": str(value),
-        "upper_bound": str(bound),
+        "value": str(max(found, Fraction(old.get("value", found)))),
+        "upper_bound": str(min(above, Fraction(old.get("upper_bound", above)))),
     }
     RECORD.write_text(json.dumps(records, indent=1) + "\n")
 
 
-def _mixed(drawn: Instance, alpha: str) -> Fraction | None:
+def _mixed(drawn: Instance, alpha: str, seconds: float) -> Fraction | None:
     """What HiGHS finds for the whole program, checked in integers."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csc_array
@@ -125,7 +125,7 @@ def _mixed(drawn: Instance, alpha: str) -> Fraction | None:
         constraints=LinearConstraint(matrix, ub=program.room.astype(float)),
         bounds=Bounds(0, 1),
         integrality=np.ones(shape[1]),
-        options={"time_limit": MIXED_S},
+        options={"time_limit": seconds},
     )
     return None if solved.x is None else _exact_value(program, np.rint(solved.x).astype(np.int64))
 
@@ -136,7 +136,8 @@ def _exact_value(program: Program, chosen: NDArray[np.int64]) -> Fraction | None
     np.add.at(used, program.row, program.change * np.repeat(chosen, np.diff(program.start)))
     if (used > program.room).any():
         return None
-    return program.worth_scale * sum(program.worth[chosen > 0].tolist())
+    worth: int = sum(program.worth[chosen > 0].tolist())
+    return program.worth_scale * worth
 
 
 def wide(setting: Setting) -> None:
@@ -150,8 +151,8 @@ def wide(setting: Setting) -> None:
         least = min(bound.value, answer.upper_bound)
         say(
             "",
-            f"α = {alpha:4} {answer.objective / least:.2%} of the bound (goal 95 %), {taken_s:.1f} s "
-            f"(goal 10 and the bound's {bound_s:.1f}); fifo {plain.objective / least:.2%}",
+            f"α = {alpha:4} {_percent(answer.objective, least)} of the bound (goal 95 %), {taken_s:.1f} s "
+            f"(goal 10 and the bound's {bound_s:.1f}); fifo {_percent(plain.objective, least)}",
         )
     say("", f"peak {peak_mib()} MiB; binds: passes over the legs, for the bound's prices and for each greedy")
 
