@@ -35,40 +35,49 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     worth = _worth(day, policy, legs)
     if accounts is None or worth is None:
         return None
-    rules = kernel.Rules(
-        gross=policy.gross,
-        queued=policy.queued,
-        asks=policy.resolver is not None,
-        every_arrivals=policy.every_arrivals or 0,
-        every_value=worth[1],
-        waits=len(schedule.waits) > 0,
-        currencies=width,
+    waits = _make_wait(accounts, legs, arrays, schedule)
+    records, obligations = kernel.lay_out(
+        legs.leg_start,
+        schedule.last_s,
+        legs.payer,
+        legs.payee,
+        legs.currency,
+        arrays.amount,
+        _ranks(arrays, policy),
+        schedule.waits,
+        width,
+        accounts,
     )
+    dynamic = policy.every_arrivals is not None or policy.every_value is not None
+    ever = len(schedule.event_at) + (len(schedule.entry) if dynamic else 0)
     plan = kernel.Plan(
-        leg_start=legs.leg_start,
-        rank=_ranks(arrays, policy),
-        worth=worth[0],
         entry=schedule.entry,
         entry_s=schedule.entry_s,
-        last_s=schedule.last_s,
         expiries=schedule.expiries,
         event_at=schedule.event_at,
         event=schedule.event,
         event_bank=schedule.event_bank,
-        waits=schedule.waits,
+        worth=worth[0],
+        run_at=np.empty(ever, dtype=np.int64),
+        run_batch=np.empty(ever, dtype=np.int64),
+        scratch=np.empty(len(obligations), dtype=np.int64),
     )
-    state = _state(accounts, legs, arrays.amount, schedule, rules)
-    while kernel.advance(rules, plan, state) == kernel.ASK:  # at most once per run
-        numbers = kernel.queued(plan, state)
-        settling = _resolved(day, policy, legs, state, numbers, seed) if len(numbers) else numbers
-        kernel.settle_together(rules, plan, state, settling, int(state.at["now_s"][0]))
+    slots = np.empty(len(records), dtype=kernel.SLOT)
+    state = kernel.State(records, accounts, slots, obligations, _cursor(policy, worth[1], waits, width))
+    while kernel.advance(plan, state) == kernel.RUN_DUE:  # each time at an event or an entry of its own
+        if policy.resolver is None:
+            settling = kernel.greatest(plan, state)
+        else:
+            queued = kernel.queued(plan, state)
+            settling = _resolved(day, policy, legs, state, queued, seed) if len(queued) else queued
+        kernel.settle_together(plan, state, settling, int(state.at["now_s"][0]))
     runs = int(state.at["runs"][0])
     return Trace(
-        entered_at_s=state.outcome["entered_at"].copy(),
-        settled_at_s=state.outcome["settled_at"].copy(),
-        batch=state.outcome["batch"].copy(),
-        run_at_s=state.run_at[:runs].copy(),
-        run_batch=state.run_batch[:runs].copy(),
+        entered_at_s=obligations["entered_at"].astype(np.int64),
+        settled_at_s=obligations["settled_at"].astype(np.int64),
+        batch=obligations["batch"].astype(np.int64),
+        run_at_s=plan.run_at[:runs].copy(),
+        run_batch=plan.run_batch[:runs].copy(),
     )
 
 
@@ -123,38 +132,29 @@ def _ranks(arrays: QueueArrays, policy: Policy) -> Int64s:
     return rank
 
 
-def _state(
-    accounts: kernel.Records, legs: LegTable, amount: Int64s, schedule: Schedule, rules: kernel.Rules
-) -> kernel.State:
-    obligations, size = len(legs.leg_start) - 1, len(legs.payer)
-    width = rules.currencies
-    if rules.waits:
-        to_pay = np.zeros(len(accounts), dtype=np.int64)
-        counts = ~np.repeat(legs.held, np.diff(legs.leg_start))
-        np.add.at(to_pay, (legs.payer * np.int64(width) + legs.currency)[counts], amount[counts])
-        percent = np.repeat(schedule.enough, width).tolist()
-        accounts["enough"] = [
-            NEVER if share < 0 else -(-amount * share // PERCENT)
-            for amount, share in zip(to_pay.tolist(), percent, strict=True)
-        ]
-    records = kernel.lay_out(legs.leg_start, legs.payer, legs.payee, legs.currency, amount, width, accounts)
-    outcome = np.full(4 * obligations, NEVER, dtype=np.int64).view(kernel.OUTCOME)  # four 64-bit fields
-    ever = len(schedule.event_at) + (len(schedule.entry) if rules.every_arrivals or rules.every_value else 0)
-    return kernel.State(
-        legs=records,
-        accounts=accounts,
-        slots=np.empty(size, dtype=kernel.SLOT),
-        outcome=outcome,
-        ring=np.empty(len(accounts) + 1, dtype=np.int32),
-        at=np.zeros(1, dtype=kernel.CURSOR),
-        entering=np.empty(obligations if rules.waits else 0, dtype=np.int64),
-        scratch=np.empty(obligations, dtype=np.int64),
-        held_back_by=np.zeros(obligations if rules.waits else 0, dtype=np.int32),
-        next_waiting=np.empty(size if rules.waits else 0, dtype=np.int32),
-        down=np.zeros(len(legs.banks), dtype=np.bool_),
-        run_at=np.empty(ever, dtype=np.int64),
-        run_batch=np.empty(ever, dtype=np.int64),
-    )
+def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> kernel.Records:
+    at = np.zeros(1, dtype=kernel.CURSOR)
+    at["gross"], at["queued"], at["ranked"] = policy.gross, policy.queued, policy.order == "priority"
+    at["waits"], at["currencies"] = waits, width
+    at["every_arrivals"], at["every_value"] = policy.every_arrivals or 0, value_due
+    at["first_to_look_at"] = at["first_entering"] = kernel.NOTHING
+    return at
+
+
+def _make_wait(accounts: kernel.Records, legs: LegTable, arrays: QueueArrays, schedule: Schedule) -> bool:
+    """Write down how much each account that holds payments back must have received; whether any does."""
+    if not len(schedule.waits):
+        return False
+    width = len(legs.currencies)
+    to_pay = np.zeros(len(accounts), dtype=np.int64)
+    counts = ~np.repeat(legs.held, np.diff(legs.leg_start))
+    np.add.at(to_pay, (legs.payer * np.int64(width) + legs.currency)[counts], arrays.amount[counts])
+    percent = np.repeat(schedule.enough, width).tolist()
+    accounts["enough"] = [
+        NEVER if share < 0 else -(-amount * share // PERCENT)
+        for amount, share in zip(to_pay.tolist(), percent, strict=True)
+    ]
+    return True
 
 
 def _resolved(day: Day, policy: Policy, legs: LegTable, state: kernel.State, numbers: Int64s, seed: int) -> Int64s:

@@ -29,13 +29,23 @@ Records = NDArray[np.void]
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 NOTHING = np.int32(-1)
-"""No slot, no leg."""
+"""No slot, no leg, no account, no obligation."""
 
 LEG = np.dtype(
-    [("amount", np.int64), ("payer", np.int32), ("payee", np.int32), ("obligation", np.int32), ("slot", np.int32)],
+    [
+        ("amount", np.int64),
+        ("rank", np.int64),
+        ("payer", np.int32),
+        ("payee", np.int32),
+        ("obligation", np.int32),
+        ("slot", np.int32),
+        ("next_waiting", np.int32),
+        ("waits", np.bool_),
+    ],
     align=True,
 )
-"""A leg, with the accounts it moves money between and the slot in which it is queued."""
+"""A leg: the accounts it moves money between, its rank and slot in its payer's queue, whether its payer holds it back
+and which leg that account holds back after it."""
 
 ACCOUNT = np.dtype(
     [
@@ -49,8 +59,10 @@ ACCOUNT = np.dtype(
         ("tail", np.int32),
         ("first_waiting", np.int32),
         ("last_waiting", np.int32),
+        ("next_to_look_at", np.int32),
         ("to_look_at", np.bool_),
         ("pays_out", np.bool_),
+        ("down", np.bool_),
     ],
     align=True,
 )
@@ -61,10 +73,21 @@ SLOT = np.dtype([("amount", np.int64), ("payee", np.int32), ("leg", np.int32), (
 """A place in an account's queue: what dropping its leg needs, side by side. ``next_leg`` is the obligation's next,
 after the last the first again; ``NOTHING`` if it is the only one. A gap has no leg."""
 
-OUTCOME = np.dtype(
-    [("entered", np.int64), ("entered_at", np.int64), ("settled_at", np.int64), ("batch", np.int64)], align=True
+OBLIGATION = np.dtype(
+    [
+        ("first", np.int32),
+        ("stop", np.int32),
+        ("last_s", np.int32),
+        ("entered", np.int32),
+        ("entered_at", np.int32),
+        ("settled_at", np.int32),
+        ("batch", np.int32),
+        ("held_back_by", np.int32),
+        ("next_entering", np.int32),
+    ]
 )
-"""What becomes of an obligation; ``entered`` numbers them in order of entry."""
+"""An obligation: its legs, from ``first`` to before ``stop``, and what becomes of it; ``entered`` numbers those that
+entered. ``held_back_by`` counts accounts, ``next_entering`` stands behind it in the line of those released."""
 
 ENTRY, RUN, EXPIRY = int(Phase.ENTRY), int(Phase.RUN), int(Phase.EXPIRY)
 OPERATOR_DOWN, OPERATOR_BACK = int(Event.OPERATOR_DOWN), int(Event.OPERATOR_BACK)
@@ -73,60 +96,21 @@ BANK_DOWN, BANK_BACK, GIVES_UP = int(Event.BANK_DOWN), int(Event.BANK_BACK), int
 FAR = np.int64(2**62)
 """A moment after every other."""
 
-DONE, ASK = 0, 1
-"""Why :func:`advance` returns: the day is over, or a run is due whose resolver lives outside."""
-
-
-class Rules(NamedTuple):
-    """The policy, for the kernel; 0 where there is no such rule."""
-
-    gross: bool
-    queued: bool
-    asks: bool
-    every_arrivals: int
-    every_value: int
-    waits: bool
-    currencies: int
-
-
-class Plan(NamedTuple):
-    """What is known before the day: see :class:`liquidity.simulation.schedule.Schedule`."""
-
-    leg_start: Int32s
-    rank: Int64s
-    worth: Int64s
-    entry: Int64s
-    entry_s: Int64s
-    last_s: Int64s
-    expiries: Int64s
-    event_at: Int64s
-    event: Int64s
-    event_bank: Int64s
-    waits: Bools
-
-
-class State(NamedTuple):
-    """What changes during the day; all arrays, changed in place."""
-
-    legs: Records
-    accounts: Records
-    slots: Records
-    outcome: Records
-    ring: Int32s
-    at: Records
-    entering: Int64s
-    scratch: Int64s
-    held_back_by: Int32s
-    next_waiting: Int32s
-    down: Bools
-    run_at: Int64s
-    run_batch: Int64s
+DONE, RUN_DUE = 0, 1
+"""Why :func:`advance` returns: the day is over, or the caller must do a run."""
 
 
 CURSOR = np.dtype(
     [
         (name, np.int64)
         for name in (
+            "gross",
+            "queued",
+            "ranked",
+            "waits",
+            "every_arrivals",
+            "every_value",
+            "currencies",
             "entry",
             "event",
             "expiry",
@@ -134,18 +118,47 @@ CURSOR = np.dtype(
             "entered",
             "since_run",
             "joined",
+            "changed",
             "runs",
-            "ring_head",
-            "ring_tail",
-            "entering_head",
-            "entering_tail",
+            "first_to_look_at",
+            "last_to_look_at",
+            "first_entering",
+            "last_entering",
             "operator_down",
             "missed_run",
             "now_s",
         )
     ]
 )
-"""How far the day has come."""
+"""The policy's rules (0 where there is no such rule), and how far the day has come."""
+
+
+class Plan(NamedTuple):
+    """What is known before the day, see :class:`liquidity.simulation.schedule.Schedule`, and room to write.
+
+    ``worth``: of a minor unit, per currency. ``run_at``, ``run_batch``: for the runs. ``scratch``: an obligation each.
+    """
+
+    entry: Int64s
+    entry_s: Int64s
+    expiries: Int64s
+    event_at: Int64s
+    event: Int64s
+    event_bank: Int64s
+    worth: Int64s
+    run_at: Int64s
+    run_batch: Int64s
+    scratch: Int64s
+
+
+class State(NamedTuple):
+    """What changes during the day, in place. Few arrays, since every function is handed them all."""
+
+    legs: Records
+    accounts: Records
+    slots: Records
+    obligations: Records
+    at: Records
 
 
 def _compiled(function: _F) -> _F:
@@ -156,244 +169,303 @@ def _compiled(function: _F) -> _F:
         return cast(_F, njit(nogil=True)(function))
 
 
+def _uncounted(function: _F) -> _F:
+    """``function`` as machine code that makes no arrays and counts no references to those it is handed.
+
+    Counting is what most of the time would go to, since every small function here is handed all of them.
+    """
+    try:
+        return cast(_F, njit(cache=True, nogil=True, _nrt=False)(function))
+    except RuntimeError:
+        return cast(_F, njit(nogil=True, _nrt=False)(function))
+
+
 @_compiled
 def lay_out(
-    leg_start: Int32s, payer: Int32s, payee: Int32s, currency: Int32s, amount: Int64s, width: int, accounts: Records
-) -> Records:
-    """The legs as records; each account's ``head`` and ``tail`` at the start of its piece of the slots."""
+    leg_start: Int32s,
+    last_s: Int64s,
+    payer: Int32s,
+    payee: Int32s,
+    currency: Int32s,
+    amount: Int64s,
+    rank: Int64s,
+    waits: Bools,
+    width: int,
+    accounts: Records,
+) -> tuple[Records, Records]:
+    """Legs and obligations as records; each account's ``head`` and ``tail`` at the start of its piece of the slots.
+
+    ``rank`` and ``waits`` are empty where no leg has one.
+    """
     legs = np.empty(len(amount), dtype=LEG)
+    obligations = np.empty(len(leg_start) - 1, dtype=OBLIGATION)
     count = np.zeros(len(accounts) + 1, dtype=np.int32)
-    for obligation in range(len(leg_start) - 1):
-        for leg in range(leg_start[obligation], leg_start[obligation + 1]):
-            legs[leg].amount = amount[leg]
-            legs[leg].payer = payer[leg] * width + currency[leg]
-            legs[leg].payee = payee[leg] * width + currency[leg]
-            legs[leg].obligation = obligation
-            legs[leg].slot = NOTHING
-            count[legs[leg].payer + 1] += 1
+    for number in range(len(obligations)):
+        one = obligations[number]
+        one.first, one.stop, one.last_s = leg_start[number], leg_start[number + 1], last_s[number]
+        one.entered = one.entered_at = one.settled_at = one.batch = one.next_entering = NOTHING
+        one.held_back_by = 0
+        for at in range(one.first, one.stop):
+            leg = legs[at]
+            leg.amount = amount[at]
+            leg.payer = payer[at] * width + currency[at]
+            leg.payee = payee[at] * width + currency[at]
+            leg.obligation = number
+            leg.slot = leg.next_waiting = NOTHING
+            leg.rank = rank[at] if len(rank) > 0 else 0
+            leg.waits = waits[at] if len(waits) > 0 else False
+            count[leg.payer + 1] += 1
     start = np.cumsum(count)
     for account in range(len(accounts)):
         accounts[account].head = accounts[account].tail = start[account]
-    return legs
+    return legs, obligations
 
 
 # --- one obligation, one queue --------------------------------------------------------------------------------------
 
 
-@_compiled
+@_uncounted
 def _moved_if_affordable(legs: Records, accounts: Records, first: int, stop: int) -> bool:
-    for leg in range(first, stop):
-        accounts[legs[leg].payer].balance -= legs[leg].amount
-        accounts[legs[leg].payee].balance += legs[leg].amount
+    if stop == first + 1:
+        leg = legs[first]
+        payer = accounts[leg.payer]
+        if payer.balance - leg.amount < payer.lowest:
+            return False
+        payer.balance -= leg.amount
+        accounts[leg.payee].balance += leg.amount
+        return True
+    for at in range(first, stop):
+        accounts[legs[at].payer].balance -= legs[at].amount
+        accounts[legs[at].payee].balance += legs[at].amount
     affordable = True
-    for leg in range(first, stop):
-        payer = legs[leg].payer
-        if accounts[payer].balance < accounts[payer].lowest:
-            affordable = False
+    for at in range(first, stop):
+        payer = accounts[legs[at].payer]
+        affordable = affordable and payer.balance >= payer.lowest
     if not affordable:
-        for leg in range(first, stop):
-            accounts[legs[leg].payer].balance += legs[leg].amount
-            accounts[legs[leg].payee].balance -= legs[leg].amount
+        for at in range(first, stop):
+            accounts[legs[at].payer].balance += legs[at].amount
+            accounts[legs[at].payee].balance -= legs[at].amount
     return affordable
 
 
-@_compiled
-def _would_be_first(legs: Records, accounts: Records, slots: Records, rank: Int64s, first: int, stop: int) -> bool:
+@_uncounted
+def _would_be_first(state: State, first: int, stop: int) -> bool:
     """Whether none waits before it in the queues of its payers."""
-    for leg in range(first, stop):
-        payer = legs[leg].payer
-        head = accounts[payer].head
-        if head < accounts[payer].tail and (len(rank) == 0 or rank[leg] >= rank[slots[head].leg]):
+    for at in range(first, stop):
+        payer = state.accounts[state.legs[at].payer]
+        if payer.head < payer.tail and (
+            state.at[0].ranked == 0 or state.legs[at].rank >= state.legs[state.slots[payer.head].leg].rank
+        ):
             return False
     return True
 
 
-@_compiled
-def _join(legs: Records, accounts: Records, slots: Records, rank: Int64s, first: int, stop: int) -> None:
+@_uncounted
+def _join(state: State, first: int, stop: int) -> None:
     """Queue an obligation's legs, each behind those of no higher rank."""
-    for leg in range(first, stop):
-        payer, payee, amount = legs[leg].payer, legs[leg].payee, legs[leg].amount
-        slot = accounts[payer].tail
-        accounts[payer].tail = slot + 1
-        accounts[payer].queued_out += amount
-        accounts[payee].queued_in += amount
-        if len(rank) > 0:
-            while slot > accounts[payer].head:
+    legs, slots = state.legs, state.slots
+    for at in range(first, stop):
+        leg = legs[at]
+        payer, payee = state.accounts[leg.payer], state.accounts[leg.payee]
+        slot = payer.tail
+        payer.tail = slot + 1
+        payer.queued_out += leg.amount
+        payee.queued_in += leg.amount
+        if state.at[0].ranked != 0:
+            while slot > payer.head:
                 before = slots[slot - 1].leg
-                if before != NOTHING and rank[before] <= rank[leg]:
+                if before != NOTHING and legs[before].rank <= leg.rank:
                     break
                 slots[slot] = slots[slot - 1]
                 if before != NOTHING:
                     legs[before].slot = slot
                 slot -= 1
-        slots[slot].amount = amount
-        slots[slot].payee = payee
-        slots[slot].leg = leg
+        slots[slot].amount = leg.amount
+        slots[slot].payee = leg.payee
+        slots[slot].leg = at
         slots[slot].next_leg = NOTHING
         if stop > first + 1:
-            slots[slot].next_leg = leg + 1 if leg + 1 < stop else first
-        legs[leg].slot = slot
+            slots[slot].next_leg = at + 1 if at + 1 < stop else first
+        leg.slot = slot
+    state.at[0].changed = 1
 
 
-@_compiled
-def _leave(legs: Records, accounts: Records, slots: Records, first: int, stop: int) -> None:
+@_uncounted
+def _leave(state: State, first: int, stop: int) -> None:
     """Take an obligation's legs out of the queues, from the head or from the middle."""
-    for leg in range(first, stop):
-        payer, payee, amount, slot = legs[leg].payer, legs[leg].payee, legs[leg].amount, legs[leg].slot
-        accounts[payer].queued_out -= amount
-        accounts[payee].queued_in -= amount
-        legs[leg].slot = NOTHING
-        slots[slot].leg = NOTHING
-        head, tail = accounts[payer].head, accounts[payer].tail
-        while head < tail and slots[head].leg == NOTHING:
+    for at in range(first, stop):
+        leg = state.legs[at]
+        payer = state.accounts[leg.payer]
+        payer.queued_out -= leg.amount
+        state.accounts[leg.payee].queued_in -= leg.amount
+        state.slots[leg.slot].leg = NOTHING
+        leg.slot = NOTHING
+        head, tail = payer.head, payer.tail
+        while head < tail and state.slots[head].leg == NOTHING:
             head += 1
-        accounts[payer].head = head
+        payer.head = head
+    state.at[0].changed = 1
 
 
-@_compiled
-def _look_again(accounts: Records, ring: Int32s, at: Records, account: int) -> None:
-    """Remember an account whose queue's head may be released; each stands in the ring at most once."""
-    if accounts[account].head < accounts[account].tail and not accounts[account].to_look_at:
-        accounts[account].to_look_at = True
-        tail = at[0].ring_tail
-        ring[tail] = account
-        at[0].ring_tail = tail + 1 if tail + 1 < len(ring) else 0
+@_uncounted
+def _look_again(state: State, account: int) -> None:
+    """Remember an account whose queue's head may be released; each stands in line at most once."""
+    one = state.accounts[account]
+    if one.head < one.tail and not one.to_look_at:
+        one.to_look_at = True
+        one.next_to_look_at = NOTHING
+        if state.at[0].first_to_look_at == NOTHING:
+            state.at[0].first_to_look_at = account
+        else:
+            state.accounts[state.at[0].last_to_look_at].next_to_look_at = account
+        state.at[0].last_to_look_at = account
 
 
 # --- who waits for what ---------------------------------------------------------------------------------------------
 
 
-@_compiled
+@_uncounted
 def _pay_out(state: State, account: int) -> None:
     """The account holds nothing back any more: what waited for it alone is entering."""
-    at = state.at
-    state.accounts[account].pays_out = True
-    leg = state.accounts[account].first_waiting
-    while leg != NOTHING:
-        obligation = state.legs[leg].obligation
-        state.held_back_by[obligation] -= 1
-        if state.held_back_by[obligation] == 0:
-            state.entering[at[0].entering_tail] = obligation
-            at[0].entering_tail += 1
-        leg = state.next_waiting[leg]
-    state.accounts[account].first_waiting = NOTHING
+    one, cursor = state.accounts[account], state.at[0]
+    one.pays_out = True
+    at = one.first_waiting
+    while at != NOTHING:
+        number = state.legs[at].obligation
+        state.obligations[number].held_back_by -= 1
+        if state.obligations[number].held_back_by == 0:
+            if cursor.first_entering == NOTHING:
+                cursor.first_entering = number
+            else:
+                state.obligations[cursor.last_entering].next_entering = number
+            cursor.last_entering = number
+        at = state.legs[at].next_waiting
+    one.first_waiting = NOTHING
 
 
-@_compiled
+@_uncounted
 def _has_enough(account: Any) -> bool:
     return bool(account.enough >= 0 and account.received >= account.enough)
 
 
-@_compiled
-def _receive(rules: Rules, state: State, first: int, stop: int) -> None:
+@_uncounted
+def _receive(state: State, first: int, stop: int) -> None:
     """What was paid to banks that wait for it."""
-    for leg in range(first, stop):
-        payee = state.legs[leg].payee
+    for at in range(first, stop):
+        payee = state.legs[at].payee
         account = state.accounts[payee]
-        account.received += state.legs[leg].amount
-        if not account.pays_out and not state.down[payee // rules.currencies] and _has_enough(account):
+        account.received += state.legs[at].amount
+        if not account.pays_out and not account.down and _has_enough(account):
             _pay_out(state, payee)
 
 
-@_compiled
-def _is_held_back(plan: Plan, state: State, obligation: int) -> bool:
+@_uncounted
+def _is_held_back(state: State, number: int) -> bool:
     """Whether a payer holds it back; then it stands in the list of each that does."""
-    legs, accounts = state.legs, state.accounts
-    first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-    for leg in range(first, stop):
-        payer = legs[leg].payer
-        account = accounts[payer]
-        if not plan.waits[leg] or account.pays_out or _has_enough(account):
+    legs, one = state.legs, state.obligations[number]
+    for at in range(one.first, one.stop):
+        leg = legs[at]
+        account = state.accounts[leg.payer]
+        if not leg.waits or account.pays_out or _has_enough(account):
             continue
         listed = False
-        for earlier in range(first, leg):
-            listed = listed or (plan.waits[earlier] and legs[earlier].payer == payer)
+        for earlier in range(one.first, at):
+            listed = listed or (legs[earlier].waits and legs[earlier].payer == leg.payer)
         if listed:
             continue
-        state.held_back_by[obligation] += 1
-        state.next_waiting[leg] = NOTHING
+        one.held_back_by += 1
         if account.first_waiting == NOTHING:
-            account.first_waiting = leg
+            account.first_waiting = at
         else:
-            state.next_waiting[account.last_waiting] = leg
-        account.last_waiting = leg
-    return bool(state.held_back_by[obligation] > 0)
+            legs[account.last_waiting].next_waiting = at
+        account.last_waiting = at
+    return bool(one.held_back_by > 0)
 
 
 # --- one by one -----------------------------------------------------------------------------------------------------
 
 
-@_compiled
-def _settled(rules: Rules, plan: Plan, state: State, obligation: int, t: int) -> None:
+@_uncounted
+def _settled(state: State, number: int, t: int) -> None:
     """Its money has moved: write it down, and look again at whoever received."""
-    first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-    state.outcome[obligation].settled_at = t
-    state.outcome[obligation].batch = state.at[0].batches
-    if rules.gross:
-        for leg in range(first, stop):
-            _look_again(state.accounts, state.ring, state.at, state.legs[leg].payee)
-            _look_again(state.accounts, state.ring, state.at, state.legs[leg].payer)
-    if rules.waits:
-        _receive(rules, state, first, stop)
+    one = state.obligations[number]
+    one.settled_at = t
+    one.batch = state.at[0].batches
+    state.at[0].changed = 1
+    if state.at[0].gross != 0:
+        for at in range(one.first, one.stop):
+            _look_again(state, state.legs[at].payee)
+            _look_again(state, state.legs[at].payer)
+    if state.at[0].waits != 0:
+        _receive(state, one.first, one.stop)
 
 
-@_compiled
-def _enter(rules: Rules, plan: Plan, state: State, obligation: int, t: int) -> None:
-    """It settles at once, or joins the queues, or is rejected."""
-    at, legs, accounts = state.at, state.legs, state.accounts
-    if plan.last_s[obligation] < t:
-        return
-    first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-    state.outcome[obligation].entered_at = t
-    state.outcome[obligation].entered = at[0].entered
-    at[0].since_run += 1
-    at[0].entered += 1
+@_uncounted
+def _enter(state: State, number: int, t: int) -> bool:
+    """It settles at once, or joins the queues, or is rejected; whether it joined."""
+    one, cursor = state.obligations[number], state.at[0]
+    if one.last_s < t:
+        return False
+    one.entered_at = t
+    one.entered = cursor.entered
+    cursor.since_run += 1
+    cursor.entered += 1
     if (
-        rules.gross
-        and _would_be_first(legs, accounts, state.slots, plan.rank, first, stop)
-        and _moved_if_affordable(legs, accounts, first, stop)
+        cursor.gross != 0
+        and _would_be_first(state, one.first, one.stop)
+        and _moved_if_affordable(state.legs, state.accounts, one.first, one.stop)
     ):
-        _settled(rules, plan, state, obligation, t)
-        at[0].batches += 1
-    elif rules.queued:
-        _join(legs, accounts, state.slots, plan.rank, first, stop)
-        if rules.every_value > 0:
-            for leg in range(first, stop):
-                at[0].joined += legs[leg].amount * plan.worth[legs[leg].payer % rules.currencies]
+        _settled(state, number, t)
+        cursor.batches += 1
+        return False
+    if cursor.queued == 0:
+        return False
+    _join(state, one.first, one.stop)
+    return True
 
 
-@_compiled
-def _release(rules: Rules, plan: Plan, state: State, account: int, t: int) -> None:
+@_uncounted
+def _release(state: State, account: int, t: int) -> None:
     """Settle from the head of an account's queue while that can be."""
-    at, legs, accounts, slots = state.at, state.legs, state.accounts, state.slots
+    legs, accounts, slots = state.legs, state.accounts, state.slots
     while accounts[account].head < accounts[account].tail:
-        obligation = legs[slots[accounts[account].head].leg].obligation
-        first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-        for leg in range(first, stop):
-            payer = legs[leg].payer
-            if legs[slots[accounts[payer].head].leg].obligation != obligation:
+        number = legs[slots[accounts[account].head].leg].obligation
+        first, stop = state.obligations[number].first, state.obligations[number].stop
+        for at in range(first, stop):
+            if legs[slots[accounts[legs[at].payer].head].leg].obligation != number:
                 return
         if not _moved_if_affordable(legs, accounts, first, stop):
             return
-        _leave(legs, accounts, slots, first, stop)
-        _settled(rules, plan, state, obligation, t)
-        at[0].batches += 1
+        _leave(state, first, stop)
+        _settled(state, number, t)
+        state.at[0].batches += 1
 
 
-@_compiled
-def drain(rules: Rules, plan: Plan, state: State, t: int) -> None:
+@_uncounted
+def _count_joined(plan: Plan, state: State, number: int) -> None:
+    """Add what joined the queue to the value that makes a run due."""
+    cursor = state.at[0]
+    if cursor.every_value > 0:
+        for at in range(state.obligations[number].first, state.obligations[number].stop):
+            leg = state.legs[at]
+            cursor.joined += leg.amount * plan.worth[leg.payer % cursor.currencies]
+
+
+@_uncounted
+def _drain(plan: Plan, state: State, t: int) -> None:
     """Until nothing more enters and no head can be released; each turn settles, enters or clears one."""
-    at = state.at
-    while at[0].ring_head != at[0].ring_tail or at[0].entering_head != at[0].entering_tail:
-        if at[0].ring_head == at[0].ring_tail:
-            obligation = state.entering[at[0].entering_head]
-            at[0].entering_head += 1
-            _enter(rules, plan, state, obligation, t)
-            continue
-        account = state.ring[at[0].ring_head]
-        at[0].ring_head = at[0].ring_head + 1 if at[0].ring_head + 1 < len(state.ring) else 0
-        state.accounts[account].to_look_at = False
-        _release(rules, plan, state, account, t)
+    cursor = state.at[0]
+    while cursor.first_to_look_at != NOTHING or cursor.first_entering != NOTHING:
+        if cursor.first_to_look_at == NOTHING:
+            number = cursor.first_entering
+            cursor.first_entering = state.obligations[number].next_entering
+            if _enter(state, number, t):
+                _count_joined(plan, state, number)
+        else:
+            account = cursor.first_to_look_at
+            cursor.first_to_look_at = state.accounts[account].next_to_look_at
+            state.accounts[account].to_look_at = False
+            _release(state, account, t)
 
 
 # --- in runs --------------------------------------------------------------------------------------------------------
@@ -451,159 +523,143 @@ def _keep_lengths(state: State) -> Int32s:
 
 
 @_compiled
-def settle_together(rules: Rules, plan: Plan, state: State, obligations: Int64s, t: int) -> None:
-    """Settle queued obligations, in order of entry, as one batch."""
-    at, legs, accounts = state.at, state.legs, state.accounts
-    for obligation in obligations:
-        first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-        _leave(legs, accounts, state.slots, first, stop)
-        for leg in range(first, stop):
-            accounts[legs[leg].payer].balance -= legs[leg].amount
-            accounts[legs[leg].payee].balance += legs[leg].amount
-    for obligation in obligations:
-        _settled(rules, plan, state, obligation, t)
-    state.run_at[at[0].runs] = t
-    state.run_batch[at[0].runs] = at[0].batches if len(obligations) > 0 else NEVER
-    at[0].runs += 1
-    at[0].since_run = at[0].joined = 0
-    if len(obligations) > 0:
-        at[0].batches += 1
-    drain(rules, plan, state, t)
-
-
-@_compiled
-def in_order_of_entry(state: State, obligations: Int64s) -> Int64s:
-    """The same, sorted."""
-    entered = np.empty(len(obligations), dtype=np.int64)
-    for number, obligation in enumerate(obligations):
-        entered[number] = state.outcome[obligation].entered
-    return obligations[np.argsort(entered)]
+def _in_order_of_entry(state: State, numbers: Int64s) -> Int64s:
+    """The same obligations, sorted."""
+    entered = np.empty(len(numbers), dtype=np.int64)
+    for place, number in enumerate(numbers):
+        entered[place] = state.obligations[number].entered
+    return numbers[np.argsort(entered)]
 
 
 @_compiled
 def queued(plan: Plan, state: State) -> Int64s:
     """What is queued, in order of entry: the resolver outside wants to know."""
     count = 0
-    for obligation in plan.entry[: state.at[0].entry]:
-        if state.legs[plan.leg_start[obligation]].slot != NOTHING:
-            state.scratch[count] = obligation
+    for number in plan.entry[: state.at[0].entry]:
+        if state.legs[state.obligations[number].first].slot != NOTHING:
+            plan.scratch[count] = number
             count += 1
-    return in_order_of_entry(state, state.scratch[:count])
+    return _in_order_of_entry(state, plan.scratch[:count])
+
+
+@_uncounted
+def settle_together(plan: Plan, state: State, numbers: Int64s, t: int) -> None:
+    """Settle queued obligations as one batch, and whatever that releases."""
+    cursor, legs = state.at[0], state.legs
+    for number in numbers:
+        first, stop = state.obligations[number].first, state.obligations[number].stop
+        _leave(state, first, stop)
+        for at in range(first, stop):
+            state.accounts[legs[at].payer].balance -= legs[at].amount
+            state.accounts[legs[at].payee].balance += legs[at].amount
+    for number in numbers:
+        _settled(state, number, t)
+    plan.run_at[cursor.runs] = t
+    plan.run_batch[cursor.runs] = cursor.batches if len(numbers) > 0 else NEVER
+    cursor.runs += 1
+    cursor.since_run = cursor.joined = cursor.changed = 0
+    if len(numbers) > 0:
+        cursor.batches += 1
+        _drain(plan, state, t)
 
 
 @_compiled
-def _run_in_order(rules: Rules, plan: Plan, state: State, t: int) -> None:
-    """Settle the unique maximum of what is queued."""
-    end = _keep_lengths(state)
+def greatest(plan: Plan, state: State) -> Int64s:
+    """The unique maximum of what is queued; nothing, if nothing has changed since the last run."""
     count = 0
-    batch = state.at[0].batches
-    for account in range(len(end)):
-        for slot in range(state.accounts[account].head, end[account]):
-            leg = state.slots[slot].leg
-            if leg != NOTHING:
-                obligation = state.legs[leg].obligation
-                if state.outcome[obligation].batch != batch:
-                    state.outcome[obligation].batch = batch
-                    state.scratch[count] = obligation
+    if state.at[0].changed != 0:
+        end = _keep_lengths(state)
+        batch = state.at[0].batches
+        for account in range(len(end)):
+            for slot in range(state.accounts[account].head, end[account]):
+                leg = state.slots[slot].leg
+                if leg != NOTHING and state.obligations[state.legs[leg].obligation].batch != batch:
+                    state.obligations[state.legs[leg].obligation].batch = batch
+                    plan.scratch[count] = state.legs[leg].obligation
                     count += 1
-    settling = state.scratch[:count].copy()
-    if rules.waits:  # whoever is paid first pays out first
-        settling = in_order_of_entry(state, settling)
-    settle_together(rules, plan, state, settling, t)
+    settling = plan.scratch[:count]
+    if state.at[0].waits != 0:  # whoever is paid first pays out first
+        settling = _in_order_of_entry(state, settling)
+    return settling
 
 
 # --- the day --------------------------------------------------------------------------------------------------------
 
 
-@_compiled
-def _expire(rules: Rules, plan: Plan, state: State, t: int) -> None:
+@_uncounted
+def _expire(plan: Plan, state: State, t: int) -> None:
     """What is still queued after its last second leaves; who stood behind it may be released."""
-    at = state.at
-    while at[0].expiry < len(plan.expiries) and plan.last_s[plan.expiries[at[0].expiry]] == t:
-        obligation = plan.expiries[at[0].expiry]
-        at[0].expiry += 1
-        first, stop = plan.leg_start[obligation], plan.leg_start[obligation + 1]
-        if state.legs[first].slot == NOTHING:
+    cursor = state.at[0]
+    while cursor.expiry < len(plan.expiries) and state.obligations[plan.expiries[cursor.expiry]].last_s == t:
+        one = state.obligations[plan.expiries[cursor.expiry]]
+        cursor.expiry += 1
+        if state.legs[one.first].slot == NOTHING:
             continue
-        _leave(state.legs, state.accounts, state.slots, first, stop)
-        if rules.gross:
-            for leg in range(first, stop):
-                _look_again(state.accounts, state.ring, at, state.legs[leg].payer)
-    drain(rules, plan, state, t)
+        _leave(state, one.first, one.stop)
+        if cursor.gross != 0:
+            for at in range(one.first, one.stop):
+                _look_again(state, state.legs[at].payer)
+    _drain(plan, state, t)
 
 
-@_compiled
-def _happens(rules: Rules, plan: Plan, state: State, t: int) -> bool:
+@_uncounted
+def _happens(plan: Plan, state: State, t: int) -> bool:
     """The next event known before the day; whether a run is due now."""
-    at = state.at
-    event, bank = plan.event[at[0].event], plan.event_bank[at[0].event]
-    at[0].event += 1
+    cursor = state.at[0]
+    event, bank = plan.event[cursor.event], plan.event_bank[cursor.event]
+    cursor.event += 1
+    due = False
     if event == OPERATOR_DOWN:
-        at[0].operator_down = 1
-        return False
-    if event == OPERATOR_BACK:
-        at[0].operator_down = 0
-        due = bool(at[0].missed_run == 1)
-        at[0].missed_run = 0
-        return due
-    if event == BANK_DOWN:
-        state.down[bank] = True
-        return False
-    if event in (BANK_BACK, GIVES_UP):
-        state.down[bank] = False
-        if rules.waits:
-            for account in range(bank * rules.currencies, (bank + 1) * rules.currencies):
-                one = state.accounts[account]
-                if not one.pays_out and (event == GIVES_UP or _has_enough(one)):
-                    _pay_out(state, account)
-            drain(rules, plan, state, t)
-        return False
-    if at[0].operator_down == 1:
-        at[0].missed_run = 1
-        return False
-    return True
+        cursor.operator_down = 1
+    elif event == OPERATOR_BACK:
+        due = bool(cursor.missed_run == 1)
+        cursor.operator_down = cursor.missed_run = 0
+    elif event in (BANK_DOWN, BANK_BACK, GIVES_UP):
+        for account in range(bank * cursor.currencies, (bank + 1) * cursor.currencies):
+            one = state.accounts[account]
+            one.down = event == BANK_DOWN
+            if not (one.down or one.pays_out) and (event == GIVES_UP or _has_enough(one)):
+                _pay_out(state, account)
+        _drain(plan, state, t)
+    elif cursor.operator_down == 1:
+        cursor.missed_run = 1
+    else:
+        due = True
+    return due
 
 
-@_compiled
-def _enters(rules: Rules, plan: Plan, state: State, t: int) -> bool:
-    """The next obligation, and all that follows from it; whether a run is due now."""
-    at = state.at
-    obligation = plan.entry[at[0].entry]
-    at[0].entry += 1
-    if rules.waits and _is_held_back(plan, state, obligation):
-        return False
-    _enter(rules, plan, state, obligation, t)
-    drain(rules, plan, state, t)
-    due = rules.every_arrivals > 0 and at[0].since_run >= rules.every_arrivals
-    due = due or (rules.every_value > 0 and at[0].joined >= rules.every_value)
-    return due and at[0].operator_down == 0
-
-
-@_compiled
-def advance(rules: Rules, plan: Plan, state: State) -> int:
-    """Play the day on, until it is over (``DONE``) or a run is due that the caller must resolve (``ASK``)."""
-    at = state.at
+@_uncounted
+def advance(plan: Plan, state: State) -> int:
+    """Play the day on, until it is over (``DONE``) or a run is due (``RUN_DUE``)."""
+    cursor = state.at[0]
     while True:  # each turn takes an entry, an event or a second's expiries, all of them listed in the plan
         entry = event = expiry = FAR
-        if at[0].entry < len(plan.entry):
-            entry = plan.entry_s[at[0].entry] * PHASES + ENTRY
-        if at[0].event < len(plan.event_at):
-            event = plan.event_at[at[0].event]
-        if at[0].expiry < len(plan.expiries):
-            expiry = plan.last_s[plan.expiries[at[0].expiry]] * PHASES + EXPIRY
+        if cursor.entry < len(plan.entry):
+            entry = plan.entry_s[cursor.entry] * PHASES + ENTRY
+        if cursor.event < len(plan.event_at):
+            event = plan.event_at[cursor.event]
+        if cursor.expiry < len(plan.expiries):
+            expiry = np.int64(state.obligations[plan.expiries[cursor.expiry]].last_s) * PHASES + EXPIRY
         moment = min(entry, event, expiry)
         if moment == FAR:
             return DONE
         t = int(moment // PHASES)
         due = False
         if moment == entry:
-            due = _enters(rules, plan, state, t)
+            number = plan.entry[cursor.entry]
+            cursor.entry += 1
+            if cursor.waits == 0 or not _is_held_back(state, number):
+                if _enter(state, number, t):
+                    _count_joined(plan, state, number)
+                _drain(plan, state, t)
+                due = (cursor.every_arrivals > 0 and cursor.since_run >= cursor.every_arrivals) or (
+                    cursor.every_value > 0 and cursor.joined >= cursor.every_value
+                )
+                due = bool(due and cursor.operator_down == 0)
         elif moment == event:
-            due = _happens(rules, plan, state, t)
+            due = _happens(plan, state, t)
         else:
-            _expire(rules, plan, state, t)
+            _expire(plan, state, t)
         if due:
-            if rules.asks:
-                at[0].now_s = t
-                return ASK
-            _run_in_order(rules, plan, state, t)
+            cursor.now_s = t
+            return RUN_DUE
