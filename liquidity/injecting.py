@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from liquidity.bounding import upper_bound
 from liquidity.diagnosing import check_order, liquidity_for
+from liquidity.elimination import eliminate
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
-from liquidity.resolution import resolve
-from liquidity.terms import make_rates, make_terms
+from liquidity.resolution import COMPILED_FROM_LEGS, totals
+from liquidity.terms import Terms, make_rates, make_terms
+
+_Settled = tuple[Sequence[bool], Mapping[Account, int], Mapping[str, int]]
 
 MOST_ACCOUNTS = 100
 """Accounts in which an injection is tried unless told otherwise: each costs one elimination of the whole queue."""
@@ -89,43 +92,59 @@ def best_injection(
         raise InvalidField("budget", "must be a ratio of integers >= 0", shown(budget))
     most_accounts = exact_integer(most_accounts, "most_accounts", "must be an integer > 0", minimum=1)
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
-    base = resolve(queue, balances, order=order, floors=floors, limits=limits, rates=rates)
-    before = set(base.settled)
-    accounts, outflows = _waiting_accounts(queue, before, worth)
+    settle = _settler(queue, order, most_accounts)
+    base, _, base_value = settle(terms)
+    accounts, outflows = _waiting_accounts(queue, base, worth)
     if len(accounts) > most_accounts:
         prices = upper_bound(queue, balances, floors=floors, limits=limits, rates=rates).prices
         accounts.sort(key=lambda one: -prices[one[0]][one[1]])  # stable: then by value waiting
     found: list[Injection] = []
-    for bank, currency in accounts[:most_accounts]:
-        account = (bank, currency)
-        rate = worth.get(currency, Fraction(1))
+    for account in accounts[:most_accounts]:
+        rate = worth.get(account[1], Fraction(1))
         amount = liquidity_for(terms, account, outflows[account])
         if budget is not None:
             amount = min(amount, math.floor(budget / rate))
-        raised = {**balances, bank: {**balances.get(bank, {}), currency: terms.opening.get(account, 0) + amount}}
-        answer = resolve(queue, raised, order=order, floors=floors, limits=limits, rates=rates)
-        outflow = raised[bank][currency] - answer.closing_balances[bank][currency]
-        freed = answer.objective - base.objective
-        if freed:
-            needed = liquidity_for(terms, account, outflow)
-            frees = tuple(one for one in answer.settled if one not in before)
-            found.append(Injection(bank, currency, needed, frees, freed, rate * needed))
+        opening = terms.opening.get(account, 0) + amount
+        kept, closing, value = settle(replace(terms, opening={**terms.opening, account: opening}))
+        frees = tuple(one for one, now, before in zip(queue.ids, kept, base, strict=True) if now and not before)
+        if frees:
+            needed = liquidity_for(terms, account, opening - closing[account])
+            gains = (worth.get(code, Fraction(1)) * (total - base_value[code]) for code, total in value.items())
+            freed = sum(gains, Fraction(0))
+            found.append(Injection(*account, needed, frees, freed, rate * needed))
     found.sort(key=lambda one: (-one.freed, one.cost))
     return Injections(tuple(found), min(len(accounts), most_accounts), len(accounts))
 
 
+def _settler(queue: Queue, order: str, times: int) -> Callable[[Terms], _Settled]:
+    """The elimination, compiled where so many of them are worth that: kept, closing balances, value per currency."""
+
+    def settle(terms: Terms) -> _Settled:
+        if queue.leg_count * times >= COMPILED_FROM_LEGS:
+            from liquidity.elimination_compiled import eliminate_arrays
+
+            arrays = queue.arrays()
+            outcome = None if arrays is None else eliminate_arrays(arrays, terms, order)
+            if outcome is not None:
+                return outcome.kept.tolist(), outcome.closing, outcome.value
+        kept = eliminate(queue.obligations, terms, order)
+        return kept, *totals(queue, terms, kept)
+
+    return settle
+
+
 def _waiting_accounts(
-    queue: Queue, settled: set[str], rates: Mapping[str, Fraction]
+    queue: Queue, settled: Sequence[bool], rates: Mapping[str, Fraction]
 ) -> tuple[list[Account], dict[Account, int]]:
     """Accounts in whose queue something waits, most value first; and all that each could ever pay out."""
     outflows: dict[Account, int] = {}
     waiting: dict[Account, int] = {}
-    for obligation in queue:
+    for obligation, is_settled in zip(queue, settled, strict=True):
         if obligation.held:
             continue
         for leg in obligation.legs:
             account = (leg.payer, leg.currency)
             outflows[account] = outflows.get(account, 0) + leg.amount
-            if obligation.id not in settled:
+            if not is_settled:
                 waiting[account] = waiting.get(account, 0) + leg.amount
     return sorted(waiting, key=lambda one: -waiting[one] * rates.get(one[1], Fraction(1))), outflows

@@ -1,5 +1,6 @@
 """Gridlock, deadlock, and the injection that ends them."""
 
+import random
 from fractions import Fraction
 
 import pytest
@@ -15,8 +16,11 @@ from liquidity import (
     Shortfall,
     best_injection,
     diagnose,
+    injecting,
     set_order_aside,
 )
+
+SEED = 20_260
 
 
 def transfer(name, payer, payee, amount, currency="HKD", **extra):
@@ -135,6 +139,22 @@ class TestInjections:
     def test_no_injection_helps_against_a_limit(self):
         limits = Limits(multilateral={"HK1": {"HKD": 3}})
         assert best_injection(Queue([transfer("T1", "HK1", "HK2", 10)]), {}, limits=limits).ranked == ()
+
+    def test_the_compiled_elimination_finds_the_same(self, monkeypatch):
+        chooser = random.Random(SEED)
+        banks = [f"HK{number}" for number in range(8)]
+        queue = Queue(
+            Obligation(
+                f"T{number}", [Leg(*chooser.sample(banks, 2), chooser.choice(["HKD", "CNY"]), chooser.randint(1, 99))]
+            )
+            for number in range(200)
+        )
+        balances = {bank: {"HKD": chooser.randint(0, 150), "CNY": chooser.randint(-20, 150)} for bank in banks}
+        limits = Limits(bilateral={"HK0": {"HK1": {"HKD": 20}}}, multilateral={"HK2": {"CNY": 50}})
+        plain = best_injection(queue, balances, limits=limits)
+        assert plain.ranked
+        monkeypatch.setattr(injecting, "COMPILED_FROM_LEGS", 0)
+        assert best_injection(queue, balances, limits=limits) == plain, f"seed {SEED}"
 
     def test_where_accounts_are_many_those_with_the_highest_price_are_tried_and_that_is_said(self):
         queue = Queue(
