@@ -150,12 +150,12 @@ def generate_day(
     *,
     seed: int,
     alpha: Fraction | float = 1,
-    beta: Fraction | float = Fraction(1, 100),
+    beta: Fraction | float = Fraction(1, 10),
 ) -> Day:
     """A synthetic settlement day, its balances from :func:`opening_balances`; the same seed draws the same day.
 
-    With the default ``alpha`` all of it can settle if netted at the day's end, and ``beta`` adds one percent of each
-    account's outflow.
+    With the default ``alpha`` all of it can settle if netted at the day's end; the default ``beta`` adds a tenth of
+    each account's outflow, for the day itself.
     """
     queue, arrival_s = _draw(traffic, np.random.default_rng(seed))
     return Day(
