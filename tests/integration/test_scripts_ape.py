@@ -19,12 +19,14 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_hash.auto import keccak
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ExtraDataLengthError
 
 from corridor import wire
 from corridor.app import open_corridor
 from corridor.bilateral import Trade
+from corridor.ledger.abi import contract
 from corridor.ledger.adapter import connect
 from corridor.model import Signature
 from corridor.ports import GrossProposal
@@ -224,6 +226,21 @@ class Parties:
         return self.run(issuer, "issuer", "issue", currency, bank, amount, "--reference", "R-1")
 
 
+def assert_the_address_file_fits(path, ledger):
+    """Chain id, all contracts with the evidence registry among them, and the hash of the code at each address."""
+    written = json.loads(path.read_text())
+    registry, settlement, evidence = (written[name] for name in ("registry", "settlement", "evidence"))
+    tokens = written["tokens"]
+    assert written["chain_id"] == ledger.chain_id
+    assert tokens.keys() == {"HKD", "THB"}
+    assert len({registry, settlement, evidence, *tokens.values()}) == 5
+    assert written["code_hashes"].keys() == {registry, settlement, evidence, *tokens.values()}
+    for address, code_hash in written["code_hashes"].items():
+        assert keccak(ledger.code(address)).hex() == code_hash
+    for name, address in (("EvidenceRegistry", evidence), ("PvPSettlement", settlement)):
+        assert ledger.call(address, contract(name).function("registry")) == (registry,)
+
+
 def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of_authority_headers(ape, tmp_path):
     ape.add_accounts()
     with anvil("--gas-price", "0", "--base-fee", "0") as node, proof_of_authority(node) as url:
@@ -233,6 +250,7 @@ def test_two_banks_with_their_own_keystores_settle_alone_on_a_node_with_proof_of
         first, ledger = parties.deploy(), connect(node)
         deployer, written = address_of("corridor_operator"), parties.addresses.read_bytes()
         sent = ledger.account_nonce(deployer)
+        assert_the_address_file_fits(parties.addresses, ledger)
         again = parties.deploy()
         assert "nothing was sent" in again.stdout
         assert re.findall("0x[0-9a-f]{40}", again.stdout) == re.findall("0x[0-9a-f]{40}", first.stdout)
