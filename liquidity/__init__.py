@@ -24,9 +24,11 @@ from liquidity.resolution import Resolution, resolve
 if TYPE_CHECKING:
     from liquidity.day import Day, Hours, Outage
     from liquidity.generating import Traffic, generate_day, generate_queue, opening_balances
+    from liquidity.plotting import plot_comparison, plot_liquidity_delay, plot_network, plot_queue, plot_throughput
     from liquidity.presets import CORRIDOR, HONG_KONG
     from liquidity.pssimpy import pssimpy_tables, read_pssimpy
     from liquidity.simulation import Delay, Policy, SimulationResult, simulate
+    from liquidity.sweeping import liquidity_curve, sweep
     from liquidity.tables import case_of_day, day_of_case, day_of_frames, frames_of_day, read_day, write_day
 
 _LATER = {
@@ -45,11 +47,18 @@ _LATER = {
     "frames_of_day": "tables",
     "generate_day": "generating",
     "generate_queue": "generating",
+    "liquidity_curve": "sweeping",
     "opening_balances": "generating",
+    "plot_comparison": "plotting",
+    "plot_liquidity_delay": "plotting",
+    "plot_network": "plotting",
+    "plot_queue": "plotting",
+    "plot_throughput": "plotting",
     "pssimpy_tables": "pssimpy",
     "read_day": "tables",
     "read_pssimpy": "pssimpy",
     "simulate": "simulation",
+    "sweep": "sweeping",
     "write_day": "tables",
 }
 """Public names that need numpy or more, and the module that loads when one of them is first asked for."""
@@ -100,13 +109,20 @@ __all__ = [
     "frames_of_day",
     "generate_day",
     "generate_queue",
+    "liquidity_curve",
     "opening_balances",
+    "plot_comparison",
+    "plot_liquidity_delay",
+    "plot_network",
+    "plot_queue",
+    "plot_throughput",
     "pssimpy_tables",
     "read_day",
     "read_pssimpy",
     "resolve",
     "set_order_aside",
     "simulate",
+    "sweep",
     "upper_bound",
     "write_day",
 ]
