@@ -176,7 +176,7 @@ contract KnownMistakesTest is CorridorTest {
 
     // ----- ONE CONSENT READ AS ANOTHER --------------------------------------------------------------------------
 
-    function test_no_consent_passes_for_one_of_another_type() public {
+    function test_no_consent_passes_for_one_of_another_type() public view {
         bytes32 id = _id(_pvp());
         TypedDataHarness.Domain memory domain = _domain();
         bytes32[5] memory digests = [
@@ -222,6 +222,21 @@ contract KnownMistakesTest is CorridorTest {
         _assertNothingMoved();
         (bool cleanOk,) = address(settlement).call(clean);
         vm.assertTrue(cleanOk, "the same bytes without them settle");
+    }
+
+    /// @dev An address recovered from nonsense is zero; a proposer of zero would have consented to everything.
+    function test_a_batch_of_the_zero_address_is_nobodys_whatever_its_signature_recovers_to() public {
+        Batch memory batch = _batch();
+        batch.proposer = address(0);
+        Signature[] memory signatures = _bothSignNet(batch);
+        Signature memory recoversToZero = Signature(bytes32(0), bytes32(uint256(1)));
+        vm.prank(hongKongBank.key);
+        vm.expectPartialRevert(IPvPSettlement.SettlementProposalMissing.selector);
+        settlement.settleBatch(batch, recoversToZero, signatures);
+        vm.prank(hongKongBank.key);
+        vm.expectPartialRevert(IPvPSettlement.SettlementProposalMissing.selector);
+        settlement.settleBatch(batch, _none(), signatures);
+        _assertNothingMoved();
     }
 
     // ----- PREIMAGES --------------------------------------------------------------------------------------------

@@ -307,6 +307,18 @@ contract LockTest is CorridorTest {
         _lockAcross(terms, 2);
     }
 
+    function test_legs_of_a_pair_on_two_ledgers_ascend_by_chain_id() public {
+        Leg[] memory legs = new Leg[](2);
+        legs[0] = _leg(hongKongBank, thaiBank, hkd, 1000);
+        legs[1] = _leg(hongKongBank, thaiBank, hkd, 1000);
+        legs[0].chainId = OTHER_CHAIN;
+        LockTerms memory terms = LockTerms(1, HASHLOCK, TIMELOCK_S, OTHER_CHAIN, OTHER_SETTLEMENT, TIMELOCK_S - 1800);
+        _lock(hongKongBank, legs, terms);
+        _assertAccount(hkd, hongKongBank, OPENING, 1000);
+        (legs[0], legs[1]) = (legs[1], legs[0]);
+        _expectRefused(legs, terms, abi.encodeWithSelector(LegRules.SettlementLegOrderRefused.selector, 1));
+    }
+
     function test_equal_timelocks_on_two_ledgers_are_refused() public {
         LockTerms memory terms = _twoLedgerTerms();
         terms.otherTimelock = terms.timelock;
