@@ -1,5 +1,6 @@
 """Gridlock, deadlock, and the injection that ends them."""
 
+import doctest
 import random
 from fractions import Fraction
 
@@ -15,7 +16,9 @@ from liquidity import (
     Queue,
     Shortfall,
     best_injection,
+    bounding,
     diagnose,
+    diagnosing,
     injecting,
     set_order_aside,
 )
@@ -177,3 +180,10 @@ def test_an_injection_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(InvalidField) as refused:
         best_injection(Queue([]), {}, **{field: value})
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("module", [bounding, diagnosing], ids=lambda module: module.__name__)
+def test_examples_in_the_documentation_of_modules_are_true(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
