@@ -73,8 +73,14 @@ def make_table(label: str, table: Any, required: Sequence[str], optional: Sequen
 
 
 def texts(table: Table, name: str) -> Any:
-    """A column of names, as an arrow array of strings without gaps; integers are taken as their digits."""
+    """A column of names, as an arrow array of strings without gaps; integers are taken as their digits.
+
+    A column that comes with a dictionary of strings keeps it.
+    """
     array = table.columns[name]
+    if pa.types.is_dictionary(array.type) and not array.null_count and pc.index(array.dictionary, "").as_py() < 0:
+        return array
+    array = _decoded(array)
     if pa.types.is_integer(array.type):
         array = array.cast(pa.string())
     if not pa.types.is_string(array.type):
@@ -92,7 +98,7 @@ def integers(table: Table, name: str, problem: str, *, minimum: int | None = Non
     A column of floats is refused, unless cells may be empty and all others are whole numbers: that is how pandas
     keeps integers with gaps.
     """
-    array = table.columns[name]
+    array = _decoded(table.columns[name])
     if pa.types.is_null(array.type):
         array = array.cast(pa.string())
     if pa.types.is_string(array.type):
@@ -118,7 +124,7 @@ def integers(table: Table, name: str, problem: str, *, minimum: int | None = Non
 
 def seconds(table: Table, name: str, *, gap: int | None = None) -> Int64s:
     """A column of times as seconds after midnight; an empty cell counts as ``gap``, or is refused."""
-    array = table.columns[name]
+    array = _decoded(table.columns[name])
     if pa.types.is_string(array.type):
         return _translated(table, name, lambda text: _second_of(text, gap), TIME_PROBLEM)
     values = integers(table, name, TIME_PROBLEM, minimum=0, gap=gap)
@@ -131,7 +137,7 @@ def seconds(table: Table, name: str, *, gap: int | None = None) -> Int64s:
 
 def flags(table: Table, name: str) -> NDArray[np.bool_]:
     """A column of true and false (also 1 and 0); an empty cell is false."""
-    array = table.columns[name]
+    array = _decoded(table.columns[name])
     if pa.types.is_boolean(array.type):
         values: NDArray[np.bool_] = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
         return values
@@ -140,14 +146,16 @@ def flags(table: Table, name: str) -> NDArray[np.bool_]:
     return _translated(table, name, lambda text: _FLAGS.get(text.lower()), "must be true or false").astype(np.bool_)
 
 
-def numbered(array: Any) -> tuple[Int64s, list[str]]:
-    """Names as numbers in the order of their first appearance, and the names."""
-    encoded = array.dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_numpy(zero_copy_only=False).tolist()
+def numbered(*arrays: Any) -> tuple[Int64s, list[str]]:
+    """Names as numbers, and the names: of several arrays of names one after the other."""
+    encoded = pa.chunked_array([_encoded(array) for array in arrays]).unify_dictionaries()
+    number = np.concatenate([chunk.indices.to_numpy().astype(np.int64) for chunk in encoded.chunks])
+    return number, encoded.chunk(0).dictionary.to_numpy(zero_copy_only=False).tolist()
 
 
 def grouped(array: Any) -> tuple[Int64s, list[str]]:
     """As :func:`numbered`, and much faster where equal names lie side by side, as an obligation's legs do."""
+    array = _decoded(array)
     if len(array) == 0:
         return np.zeros(0, dtype=np.int64), []
     starts = np.ones(len(array), dtype=np.bool_)
@@ -157,15 +165,24 @@ def grouped(array: Any) -> tuple[Int64s, list[str]]:
 
 
 def _plain(column: Any) -> Any:
-    """One array without dictionary, its strings of one type."""
-    array = column.combine_chunks()
+    """One array, its strings of one type."""
+    array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
-    if pa.types.is_dictionary(array.type):
+    if pa.types.is_dictionary(array.type) and not pa.types.is_string(array.type.value_type):
         array = array.dictionary_decode()
-    if pa.types.is_large_string(array.type):
-        array = array.cast(pa.string())
-    return array
+    return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
+
+
+def _decoded(array: Any) -> Any:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _encoded(array: Any) -> Any:
+    """With a dictionary whose numbers are 32-bit."""
+    if not pa.types.is_dictionary(array.type):
+        return array.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
 
 
 def _integers_of_text(table: Table, name: str, array: Any, problem: str, gap: int | None) -> Any:
@@ -189,7 +206,7 @@ def _integers_of_text(table: Table, name: str, array: Any, problem: str, gap: in
 
 def _translated(table: Table, name: str, translate: Callable[[str], int | None], problem: str) -> Int64s:
     """Each text translated; there are few distinct ones, so each is translated once."""
-    number, distinct = numbered(pc.fill_null(table.columns[name], ""))
+    number, distinct = numbered(pc.fill_null(_decoded(table.columns[name]), ""))
     meaning = [translate(text) for text in distinct]
     if None in meaning:
         row = int(np.isin(number, [at for at, value in enumerate(meaning) if value is None]).argmax())

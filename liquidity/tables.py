@@ -44,6 +44,9 @@ LEG_OPTIONS = ("priority", "leg_priority", "held", "latest")
 BALANCE_COLUMNS = ("bank", "currency", "balance")
 BALANCE_OPTIONS = ("floor",)
 
+NAMES = ("payer", "payee", "currency", "bank")
+"""Columns with few distinct values, which Parquet keeps once each."""
+
 PARQUET_SUFFIXES = (".parquet", ".pq")
 """Files that end so are Parquet, all others CSV."""
 
@@ -96,7 +99,7 @@ def write_day(day: Day, path: str | Path, balances: str | Path | None = None) ->
     InvalidField
         For a number that doesn't fit 64 bits, or a file that cannot be written.
     """
-    _write(legs_table(day), path, "day")
+    _write(legs_table(day, clock=not _is_parquet(path)), path, "day")
     if balances is not None:
         _write(balances_table(day.balances, day.floors), balances, "balances")
 
@@ -155,11 +158,17 @@ def arrow_of_frame(frame: Any, label: str) -> Any:
         raise InvalidField(label, "must be a table whose columns have one type each", shown(str(error))) from None
 
 
+def _is_parquet(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in PARQUET_SUFFIXES
+
+
 def _read(path: str | Path, label: str, columns: Sequence[str]) -> Any:
     try:
-        if Path(path).suffix.lower() in PARQUET_SUFFIXES:
-            # Not by name: a file with the same column twice should say so.
-            return pyarrow.parquet.ParquetFile(path).read()
+        if _is_parquet(path):
+            kinds = [(field.name, pa.types.is_string(field.type)) for field in pyarrow.parquet.read_schema(path)]
+            names = [name for name, is_text in kinds if is_text and name in NAMES]
+            file = pyarrow.parquet.ParquetFile(path, read_dictionary=names, memory_map=True)
+            return file.read([name for name in columns if name in dict(kinds)])
         as_text = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in columns})
         table = pyarrow.csv.read_csv(str(path), convert_options=as_text)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -173,7 +182,7 @@ def _read(path: str | Path, label: str, columns: Sequence[str]) -> Any:
 
 def _write(table: Any, path: str | Path, label: str) -> None:
     try:
-        if Path(path).suffix.lower() in PARQUET_SUFFIXES:
+        if _is_parquet(path):
             pyarrow.parquet.write_table(table, str(path))
         else:
             pyarrow.csv.write_csv(table, str(path), pyarrow.csv.WriteOptions(quoting_style="needed"))
@@ -209,8 +218,8 @@ def _day(
 def _queue(table: Table) -> tuple[Queue, Int64s, Int64s | None]:
     """The obligations sorted by time, their times and cut-offs."""
     whose, ids = grouped(texts(table, "id"))
-    first = np.full(len(ids), table.rows, dtype=np.int64)
-    np.minimum.at(first, whose, np.arange(table.rows))
+    first = np.empty(len(ids), dtype=np.int64)
+    first[whose[::-1]] = np.arange(table.rows)[::-1]  # the last to be written counts: the first row of each
 
     def per_obligation(name: str, values: Int64s) -> Int64s:
         own: Int64s = values[first]
@@ -222,11 +231,15 @@ def _queue(table: Table) -> tuple[Queue, Int64s, Int64s | None]:
         return own
 
     arrival_s = per_obligation("time", seconds(table, "time"))
-    place = np.argsort(arrival_s, kind="stable")
-    rank = np.empty_like(place)
-    rank[place] = np.arange(len(place))
-    rows = np.argsort(rank[whose], kind="stable")
-    sorted_ids = ids if np.all(np.diff(place) == 1) else [ids[number] for number in place.tolist()]
+    place: Int64s | slice = slice(None)
+    rows: Int64s | slice = slice(None)
+    if np.any(np.diff(arrival_s) < 0) or np.any(np.diff(whose) < 0):
+        place = np.argsort(arrival_s, kind="stable")
+        rank = np.empty_like(place)
+        rank[place] = np.arange(len(place))
+        whose = rank[whose]
+        rows = np.argsort(whose, kind="stable")
+        ids = [ids[number] for number in place.tolist()]
     options: dict[str, Any] = {}
     if "priority" in table:
         own = per_obligation("priority", integers(table, "priority", _INTEGER, gap=NO_PRIORITY))
@@ -242,10 +255,10 @@ def _queue(table: Table) -> tuple[Queue, Int64s, Int64s | None]:
         latest_s = latest if (latest != NO_CUT_OFF).any() else None
 
     payer, payee = texts(table, "payer"), texts(table, "payee")
-    same = pc.index(pc.equal(payer, payee), True).as_py()
-    if same >= 0:
-        table.refuse("payee", same, "must differ from the payer", payee[same].as_py())
-    bank, banks = numbered(pa.concat_arrays([payer, payee]))
+    bank, banks = numbered(payer, payee)
+    same = np.flatnonzero(bank[: table.rows] == bank[table.rows :])
+    if len(same):
+        table.refuse("payee", int(same[0]), "must differ from the payer", banks[int(bank[same[0]])])
     currency, currencies = numbered(texts(table, "currency"))
     queue = Queue.from_arrays(
         banks=banks,
@@ -254,8 +267,8 @@ def _queue(table: Table) -> tuple[Queue, Int64s, Int64s | None]:
         payee=bank[table.rows :][rows],
         currency=currency[rows],
         amount=integers(table, "amount", _AMOUNT, minimum=1)[rows],
-        obligation=rank[whose][rows],
-        ids=sorted_ids,
+        obligation=whose[rows],
+        ids=ids,
         **options,
     )
     return queue, arrival_s[place], latest_s
@@ -278,12 +291,17 @@ def _balances(table: Table) -> tuple[dict[str, dict[str, int]], dict[str, dict[s
     return balances, floors
 
 
-def legs_table(day: Day) -> Any:
-    """A day's legs as an arrow table; optional columns only where somebody has a value in them."""
+def legs_table(day: Day, *, clock: bool = True) -> Any:
+    """A day's legs as an arrow table; optional columns only where somebody has a value in them.
+
+    Times are texts HH:MM:SS, or without ``clock`` seconds after midnight.
+    """
     arrays = day.queue.arrays()
     if arrays is None:
         raise InvalidField("amount", "must fit signed 64 bits to be written")
     whose = arrays.leg_obligation
+
+    times = _clock if clock else pa.array
 
     def named(names: Sequence[str], index: Any) -> Any:
         return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), pa.array(names, pa.string())).cast(
@@ -292,7 +310,7 @@ def legs_table(day: Day) -> Any:
 
     columns: dict[str, Any] = {
         "id": pa.array(day.queue.ids, pa.string()).take(pa.array(whose)),
-        "time": _clock(day.arrival_s[whose]),
+        "time": times(day.arrival_s[whose]),
         "payer": named(arrays.banks, arrays.payer),
         "payee": named(arrays.banks, arrays.payee),
         "currency": named(arrays.currencies, arrays.currency),
@@ -306,7 +324,8 @@ def legs_table(day: Day) -> Any:
         columns["held"] = pa.array(arrays.held[whose])
     if day.latest_s is not None:
         latest = day.latest_s[whose]
-        columns["latest"] = pc.if_else(pa.array(latest == NO_CUT_OFF), pa.scalar(None, pa.string()), _clock(latest))
+        shown_s = times(np.where(latest == NO_CUT_OFF, 0, latest))
+        columns["latest"] = pc.if_else(pa.array(latest == NO_CUT_OFF), pa.scalar(None, shown_s.type), shown_s)
     empty = [name for name, column in columns.items() if len(column) and column.null_count == len(column)]
     return pa.table({name: column for name, column in columns.items() if name not in empty})
 

@@ -186,6 +186,33 @@ def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
         read_day(_written(tmp_path, f"{HEADER},amount\nT1,09:00,HK1,TH1,HKD,100,200\n"))
 
 
+def test_a_parquet_file_may_have_its_columns_in_any_order_and_of_any_kind_that_holds_them(tmp_path: Path) -> None:
+    path = tmp_path / "day.parquet"
+    legs = pd.DataFrame(
+        {
+            "amount": np.array([5, 7], dtype=np.uint16),
+            "currency": pd.Categorical(["HKD", "HKD"]),
+            "payee": ["TH1", "HK1"],
+            "payer": pd.array(["HK1", "TH1"], dtype="string"),
+            "time": ["09:00", "10:00"],
+            "id": [18, 17],
+            "more": [1.5, None],
+        }
+    )
+    legs.to_parquet(path, row_group_size=1)
+    day = read_day(path)
+    assert day.queue.obligations == (
+        Obligation("18", [Leg("HK1", "TH1", "HKD", 5)]),
+        Obligation("17", [Leg("TH1", "HK1", "HKD", 7)]),
+    )
+    legs.assign(payee=["TH1", None]).to_parquet(path)
+    with pytest.raises(InvalidField, match="row 2, column payee"):
+        read_day(path)
+    legs.assign(payee=[True, False]).to_parquet(path)
+    with pytest.raises(InvalidField, match="day column payee"):
+        read_day(path)
+
+
 @pytest.mark.parametrize(
     ("line", "where"),
     [
