@@ -49,7 +49,7 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
         accounts,
     )
     dynamic = policy.every_arrivals is not None or policy.every_value is not None
-    ever = len(schedule.event_at) + (len(schedule.entry) if dynamic else 0)
+    ever = len(schedule.event_at) + (len(schedule.entry) if dynamic else 0)  # each run follows an event or an entry
     plan = kernel.Plan(
         entry=schedule.entry,
         entry_s=schedule.entry_s,

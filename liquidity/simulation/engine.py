@@ -258,12 +258,13 @@ class Engine:
         queued = Queue([self.obligations[number] for number in numbers])
         return chosen(queued, balances, floors, Limits(bilateral=left), self.day, self.policy, self.seed)
 
-    def run_if_due(self, t: int) -> None:
-        """A run if enough has entered or joined since the last one."""
+    def run_while_due(self, t: int) -> None:
+        """A run if enough has entered or joined since the last one; what it lets enter may make another one due."""
         policy = self.policy
-        due = policy.every_arrivals is not None and self.since_run >= policy.every_arrivals
-        due = due or (policy.every_value is not None and self.joined_since_run >= policy.every_value)
-        if due and not self.operator_down:
+        while not self.operator_down and (
+            (policy.every_arrivals is not None and self.since_run >= policy.every_arrivals)
+            or (policy.every_value is not None and self.joined_since_run >= policy.every_value)
+        ):
             self.run(t)
 
     # --- what else happens --------------------------------------------------------------------------------------
@@ -312,12 +313,12 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
         t = moment // PHASES
         if kind == 0:
             engine.arrive(entry[at], t)
-            engine.run_if_due(t)
         elif kind == 1:
             number = int(schedule.event_bank[at])
             engine.happen(Event(int(schedule.event[at])), schedule.legs.banks[number] if number >= 0 else "", t)
         else:
             engine.expire(expiring[at], t)
+        engine.run_while_due(t)
     runs = np.array(engine.runs, dtype=np.int64).reshape(-1, 2)
     return Trace(
         entered_at_s=np.array(engine.entered_at, dtype=np.int64),

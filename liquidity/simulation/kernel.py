@@ -69,9 +69,19 @@ ACCOUNT = np.dtype(
 """An account: money, what is queued to leave and to come, its queue's slots from ``head`` to before ``tail``, and the
 legs that it holds back until it has received ``enough`` (negative: never enough) or ``pays_out``."""
 
-SLOT = np.dtype([("amount", np.int64), ("payee", np.int32), ("leg", np.int32), ("next_leg", np.int32)], align=True)
-"""A place in an account's queue: what dropping its leg needs, side by side. ``next_leg`` is the obligation's next,
-after the last the first again; ``NOTHING`` if it is the only one. A gap has no leg."""
+SLOT = np.dtype(
+    [
+        ("amount", np.int64),
+        ("payee", np.int32),
+        ("leg", np.int32),
+        ("next_account", np.int32),
+        ("next_slot", np.int32),
+    ],
+    align=True,
+)
+"""A place in an account's queue: what dropping its leg needs, side by side. ``next_account`` and ``next_slot`` are
+those of the obligation's next leg, after the last the first again; ``NOTHING`` if it has no other. A gap has no leg.
+"""
 
 OBLIGATION = np.dtype(
     [
@@ -169,15 +179,18 @@ def _compiled(function: _F) -> _F:
         return cast(_F, njit(nogil=True)(function))
 
 
+_UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False}
+
+
 def _uncounted(function: _F) -> _F:
     """``function`` as machine code that makes no arrays and counts no references to those it is handed.
 
     Counting is what most of the time would go to, since every small function here is handed all of them.
     """
     try:
-        return cast(_F, njit(cache=True, nogil=True, _nrt=False)(function))
+        return cast(_F, njit(cache=True, **_UNCOUNTED)(function))
     except RuntimeError:
-        return cast(_F, njit(nogil=True, _nrt=False)(function))
+        return cast(_F, njit(**_UNCOUNTED)(function))
 
 
 @_compiled
@@ -261,32 +274,53 @@ def _would_be_first(state: State, first: int, stop: int) -> bool:
 
 
 @_uncounted
+def _link(state: State, leg: int) -> None:
+    """Tell the slot of the leg before ``leg`` in its obligation's circle where ``leg`` is queued."""
+    one = state.obligations[state.legs[leg].obligation]
+    before = state.legs[leg - 1 if leg > one.first else one.stop - 1].slot
+    if before != NOTHING and one.stop > one.first + 1:
+        state.slots[before].next_account = state.legs[leg].payer
+        state.slots[before].next_slot = state.legs[leg].slot
+
+
+@_uncounted
+def _make_way(state: State, account: int, rank: int) -> int:
+    """Move back what stands behind ``rank`` in an account's queue, whose last slot is free; the slot that is then."""
+    legs, slots = state.legs, state.slots
+    slot = state.accounts[account].tail - 1
+    while slot > state.accounts[account].head:
+        before = slots[slot - 1].leg
+        if before != NOTHING and legs[before].rank <= rank:
+            break
+        slots[slot] = slots[slot - 1]
+        if before != NOTHING:
+            legs[before].slot = slot
+            _link(state, before)
+        slot -= 1
+    return int(slot)
+
+
+@_uncounted
 def _join(state: State, first: int, stop: int) -> None:
     """Queue an obligation's legs, each behind those of no higher rank."""
     legs, slots = state.legs, state.slots
     for at in range(first, stop):
         leg = legs[at]
-        payer, payee = state.accounts[leg.payer], state.accounts[leg.payee]
+        payer = state.accounts[leg.payer]
         slot = payer.tail
         payer.tail = slot + 1
         payer.queued_out += leg.amount
-        payee.queued_in += leg.amount
+        state.accounts[leg.payee].queued_in += leg.amount
         if state.at[0].ranked != 0:
-            while slot > payer.head:
-                before = slots[slot - 1].leg
-                if before != NOTHING and legs[before].rank <= leg.rank:
-                    break
-                slots[slot] = slots[slot - 1]
-                if before != NOTHING:
-                    legs[before].slot = slot
-                slot -= 1
+            slot = _make_way(state, leg.payer, leg.rank)
         slots[slot].amount = leg.amount
         slots[slot].payee = leg.payee
         slots[slot].leg = at
-        slots[slot].next_leg = NOTHING
-        if stop > first + 1:
-            slots[slot].next_leg = at + 1 if at + 1 < stop else first
+        slots[slot].next_account = NOTHING
         leg.slot = slot
+    if stop > first + 1:
+        for at in range(first, stop):
+            _link(state, at)
     state.at[0].changed = 1
 
 
@@ -445,10 +479,9 @@ def _release(state: State, account: int, t: int) -> None:
 def _count_joined(plan: Plan, state: State, number: int) -> None:
     """Add what joined the queue to the value that makes a run due."""
     cursor = state.at[0]
-    if cursor.every_value > 0:
-        for at in range(state.obligations[number].first, state.obligations[number].stop):
-            leg = state.legs[at]
-            cursor.joined += leg.amount * plan.worth[leg.payer % cursor.currencies]
+    for at in range(state.obligations[number].first, state.obligations[number].stop):
+        leg = state.legs[at]
+        cursor.joined += leg.amount * plan.worth[leg.payer % cursor.currencies]
 
 
 @_uncounted
@@ -459,7 +492,7 @@ def _drain(plan: Plan, state: State, t: int) -> None:
         if cursor.first_to_look_at == NOTHING:
             number = cursor.first_entering
             cursor.first_entering = state.obligations[number].next_entering
-            if _enter(state, number, t):
+            if _enter(state, number, t) and cursor.every_value > 0:
                 _count_joined(plan, state, number)
         else:
             account = cursor.first_to_look_at
@@ -477,7 +510,7 @@ def _keep_lengths(state: State) -> Int32s:
 
     The elimination of :mod:`liquidity.elimination_kernel`, on queues that stand already.
     """
-    accounts, slots, legs = state.accounts, state.slots, state.legs
+    accounts, slots = state.accounts, state.slots
     count = len(accounts)
     room = np.empty(count, dtype=np.int64)
     end = np.empty(count, dtype=np.int32)
@@ -510,14 +543,13 @@ def _keep_lengths(state: State) -> Int32s:
                 listed[payee] = True
                 ring[tail] = payee
                 tail = tail + 1 if tail < count else 0
-            if last.next_leg != NOTHING:
-                other, place = legs[last.next_leg].payer, legs[last.next_leg].slot
-                if place < cut[other]:
-                    cut[other] = place
-                    if not listed[other] and other != account:
-                        listed[other] = True
-                        ring[tail] = other
-                        tail = tail + 1 if tail < count else 0
+            other = last.next_account
+            if other != NOTHING and last.next_slot < cut[other]:
+                cut[other] = last.next_slot
+                if not listed[other] and other != account:
+                    listed[other] = True
+                    ring[tail] = other
+                    tail = tail + 1 if tail < count else 0
         end[account], room[account] = left, mine
     return end
 
@@ -629,10 +661,18 @@ def _happens(plan: Plan, state: State, t: int) -> bool:
 
 
 @_uncounted
+def _enough_for_a_run(now: Any) -> bool:
+    """Whether so much has entered or joined since the last run that another is due."""
+    due = now.every_arrivals > 0 and now.since_run >= now.every_arrivals
+    due = due or (now.every_value > 0 and now.joined >= now.every_value)
+    return bool(due and now.operator_down == 0)
+
+
+@_uncounted
 def advance(plan: Plan, state: State) -> int:
-    """Play the day on, until it is over (``DONE``) or a run is due (``RUN_DUE``)."""
+    """Play the day on, until it is over (``DONE``) or a run is due (``RUN_DUE``) at ``now_s``."""
     cursor = state.at[0]
-    while True:  # each turn takes an entry, an event or a second's expiries, all of them listed in the plan
+    while not _enough_for_a_run(cursor):  # each turn takes an entry, an event or a second's expiries from the plan
         entry = event = expiry = FAR
         if cursor.entry < len(plan.entry):
             entry = plan.entry_s[cursor.entry] * PHASES + ENTRY
@@ -644,22 +684,18 @@ def advance(plan: Plan, state: State) -> int:
         if moment == FAR:
             return DONE
         t = int(moment // PHASES)
-        due = False
+        cursor.now_s = t
         if moment == entry:
             number = plan.entry[cursor.entry]
             cursor.entry += 1
             if cursor.waits == 0 or not _is_held_back(state, number):
-                if _enter(state, number, t):
+                if _enter(state, number, t) and cursor.every_value > 0:
                     _count_joined(plan, state, number)
-                _drain(plan, state, t)
-                due = (cursor.every_arrivals > 0 and cursor.since_run >= cursor.every_arrivals) or (
-                    cursor.every_value > 0 and cursor.joined >= cursor.every_value
-                )
-                due = bool(due and cursor.operator_down == 0)
+                if cursor.first_to_look_at != NOTHING or cursor.first_entering != NOTHING:
+                    _drain(plan, state, t)
         elif moment == event:
-            due = _happens(plan, state, t)
+            if _happens(plan, state, t):
+                return RUN_DUE
         else:
             _expire(plan, state, t)
-        if due:
-            cursor.now_s = t
-            return RUN_DUE
+    return RUN_DUE
