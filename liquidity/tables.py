@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from liquidity.columns import Int64s, Table, flags, grouped, integers, make_table, numbered, seconds, texts
+from liquidity.columns import Int64s, Table, flags, integers, make_table, numbered, runs, seconds, texts
 from liquidity.day import NO_CUT_OFF, Day, Hours, Outage
 from liquidity.errors import InvalidField, shown
 from liquidity.io import Case, ratio_text
@@ -198,7 +198,14 @@ def _day(
     limits: Limits | None,
     outages: Sequence[Outage],
 ) -> Day:
-    queue, arrival_s, latest_s = _queue(make_table("day", legs, LEG_COLUMNS, LEG_OPTIONS))
+    table = make_table("day", legs, LEG_COLUMNS, LEG_OPTIONS)
+    whose, ids = runs(texts(table, "id"))
+    try:
+        queue, arrival_s, latest_s = _queue(table, whose, ids)
+    except InvalidField as error:
+        if error.field != "ids":
+            raise
+        queue, arrival_s, latest_s = _queue(table, *numbered(texts(table, "id")))  # an obligation's legs lie apart
     money: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]] = ({}, {})
     if balances is not None:
         money = _balances(make_table("balances", balances, BALANCE_COLUMNS, BALANCE_OPTIONS))
@@ -215,9 +222,8 @@ def _day(
     )
 
 
-def _queue(table: Table) -> tuple[Queue, Int64s, Int64s | None]:
-    """The obligations sorted by time, their times and cut-offs."""
-    whose, ids = grouped(texts(table, "id"))
+def _queue(table: Table, whose: Int64s, ids: list[str]) -> tuple[Queue, Int64s, Int64s | None]:
+    """The obligations sorted by time, their times and cut-offs; ``whose`` is each row, by its place in ``ids``."""
     first = np.empty(len(ids), dtype=np.int64)
     first[whose[::-1]] = np.arange(table.rows)[::-1]  # the last to be written counts: the first row of each
 
