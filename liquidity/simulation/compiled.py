@@ -10,7 +10,7 @@ from liquidity.arrays import Int64s, QueueArrays
 from liquidity.day import Day
 from liquidity.elimination_compiled import SAFE_SUM
 from liquidity.model import NO_PRIORITY, Limits, Queue
-from liquidity.simulation import kernel
+from liquidity.simulation import kernel, records
 from liquidity.simulation.engine import NEVER, Trace
 from liquidity.simulation.policies import PERCENT, Policy
 from liquidity.simulation.runs import chosen
@@ -36,7 +36,7 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     if accounts is None or worth is None:
         return None
     waits = _make_wait(accounts, legs, arrays, schedule)
-    records, obligations = kernel.lay_out(
+    leg_records, obligations = records.lay_out(
         legs.leg_start,
         schedule.last_s,
         legs.payer,
@@ -50,7 +50,7 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     )
     dynamic = policy.every_arrivals is not None or policy.every_value is not None
     ever = len(schedule.event_at) + (len(schedule.entry) if dynamic else 0)  # each run follows an event or an entry
-    plan = kernel.Plan(
+    plan = records.Plan(
         entry=schedule.entry,
         entry_s=schedule.entry_s,
         expiries=schedule.expiries,
@@ -62,8 +62,8 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
         run_batch=np.empty(ever, dtype=np.int64),
         scratch=np.empty(len(obligations), dtype=np.int64),
     )
-    slots = np.empty(len(records), dtype=kernel.SLOT)
-    state = kernel.State(records, accounts, slots, obligations, _cursor(policy, worth[1], waits, width))
+    slots = np.empty(len(leg_records), dtype=records.SLOT)
+    state = records.State(leg_records, accounts, slots, obligations, _cursor(policy, worth[1], waits, width))
     while kernel.advance(plan, state) == kernel.RUN_DUE:  # each time at an event or an entry of its own
         if policy.resolver is None:
             settling = kernel.greatest(plan, state)
@@ -81,7 +81,7 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     )
 
 
-def _accounts(day: Day, legs: LegTable) -> kernel.Records | None:
+def _accounts(day: Day, legs: LegTable) -> records.Records | None:
     """The accounts as they open; ``None`` when sums might leave 64 bits whatever settles."""
     terms = make_terms(day.balances, day.floors, day.limits)
     names = [(bank, currency) for bank in legs.banks for currency in legs.currencies]
@@ -91,7 +91,7 @@ def _accounts(day: Day, legs: LegTable) -> kernel.Records | None:
     most = max((abs(amount) for table in (opening, lowest) for amount in table), default=0)
     if 2 * (gross + most) >= SAFE_SUM:
         return None
-    accounts = np.zeros(len(names), dtype=kernel.ACCOUNT)
+    accounts = np.zeros(len(names), dtype=records.ACCOUNT)
     accounts["balance"], accounts["lowest"] = opening, lowest
     accounts["enough"] = accounts["first_waiting"] = accounts["last_waiting"] = NEVER
     return accounts
@@ -132,16 +132,16 @@ def _ranks(arrays: QueueArrays, policy: Policy) -> Int64s:
     return rank
 
 
-def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> kernel.Records:
-    at = np.zeros(1, dtype=kernel.CURSOR)
+def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> records.Records:
+    at = np.zeros(1, dtype=records.CURSOR)
     at["gross"], at["queued"], at["ranked"] = policy.gross, policy.queued, policy.order == "priority"
     at["waits"], at["currencies"] = waits, width
     at["every_arrivals"], at["every_value"] = policy.every_arrivals or 0, value_due
-    at["first_to_look_at"] = at["first_entering"] = kernel.NOTHING
+    at["first_to_look_at"] = at["first_entering"] = records.NOTHING
     return at
 
 
-def _make_wait(accounts: kernel.Records, legs: LegTable, arrays: QueueArrays, schedule: Schedule) -> bool:
+def _make_wait(accounts: records.Records, legs: LegTable, arrays: QueueArrays, schedule: Schedule) -> bool:
     """Write down how much each account that holds payments back must have received; whether any does."""
     if not len(schedule.waits):
         return False
@@ -157,7 +157,7 @@ def _make_wait(accounts: kernel.Records, legs: LegTable, arrays: QueueArrays, sc
     return True
 
 
-def _resolved(day: Day, policy: Policy, legs: LegTable, state: kernel.State, numbers: Int64s, seed: int) -> Int64s:
+def _resolved(day: Day, policy: Policy, legs: LegTable, state: records.State, numbers: Int64s, seed: int) -> Int64s:
     """Which of the queued obligations a resolver outside the kernel settles, in order of entry."""
     arrays = day.queue.arrays()
     assert arrays is not None

@@ -1,105 +1,23 @@
 """The day of :mod:`liquidity.simulation.engine`, compiled: the same events in the same order, at memory speed.
 
 Each account's queue is a piece of one array, filled from the front as obligations enter and emptied from the front as
-they settle; what leaves from the middle leaves a gap that is stepped over. Everything about an account fits one cache
-line. What is queued is added up per account as it comes and goes, so a run starts from sums and costs no more than
-what it drops and what it settles: it never reads the queues whole.
+they settle; what leaves from the middle leaves a gap that is stepped over. What is queued is added up per account as
+it comes and goes, so a run starts from sums and costs no more than what it drops and what it settles.
 
 All sums must fit 64 bits: the caller makes sure (:mod:`liquidity.simulation.compiled`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from liquidity.simulation.engine import NEVER
+from liquidity.simulation.records import NOTHING, Int32s, Int64s, Plan, Records, State, compiled, uncounted
 from liquidity.simulation.schedule import PHASES, Event, Phase
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Records = NDArray[np.void]
-_F = TypeVar("_F", bound="Callable[..., Any]")
-
-NOTHING = np.int32(-1)
-"""No slot, no leg, no account, no obligation."""
-
-LEG = np.dtype(
-    [
-        ("amount", np.int64),
-        ("rank", np.int64),
-        ("payer", np.int32),
-        ("payee", np.int32),
-        ("obligation", np.int32),
-        ("slot", np.int32),
-        ("next_waiting", np.int32),
-        ("waits", np.bool_),
-    ],
-    align=True,
-)
-"""A leg: the accounts it moves money between, its rank and slot in its payer's queue, whether its payer holds it back
-and which leg that account holds back after it."""
-
-ACCOUNT = np.dtype(
-    [
-        ("balance", np.int64),
-        ("lowest", np.int64),
-        ("queued_out", np.int64),
-        ("queued_in", np.int64),
-        ("received", np.int64),
-        ("enough", np.int64),
-        ("head", np.int32),
-        ("tail", np.int32),
-        ("first_waiting", np.int32),
-        ("last_waiting", np.int32),
-        ("next_to_look_at", np.int32),
-        ("to_look_at", np.bool_),
-        ("pays_out", np.bool_),
-        ("down", np.bool_),
-    ],
-    align=True,
-)
-"""An account: money, what is queued to leave and to come, its queue's slots from ``head`` to before ``tail``, and the
-legs that it holds back until it has received ``enough`` (negative: never enough) or ``pays_out``."""
-
-SLOT = np.dtype(
-    [
-        ("amount", np.int64),
-        ("payee", np.int32),
-        ("leg", np.int32),
-        ("next_account", np.int32),
-        ("next_slot", np.int32),
-    ],
-    align=True,
-)
-"""A place in an account's queue: what dropping its leg needs, side by side. ``next_account`` and ``next_slot`` are
-those of the obligation's next leg, after the last the first again; ``NOTHING`` if it has no other. A gap has no leg.
-"""
-
-OBLIGATION = np.dtype(
-    [
-        ("first", np.int32),
-        ("stop", np.int32),
-        ("last_s", np.int32),
-        ("entered", np.int32),
-        ("entered_at", np.int32),
-        ("settled_at", np.int32),
-        ("batch", np.int32),
-        ("held_back_by", np.int32),
-        ("next_entering", np.int32),
-    ]
-)
-"""An obligation: its legs, from ``first`` to before ``stop``, and what becomes of it; ``entered`` numbers those that
-entered. ``held_back_by`` counts accounts, ``next_entering`` stands behind it in the line of those released."""
-
-ENTRY, RUN, EXPIRY = int(Phase.ENTRY), int(Phase.RUN), int(Phase.EXPIRY)
+ENTRY, EXPIRY = int(Phase.ENTRY), int(Phase.EXPIRY)
 OPERATOR_DOWN, OPERATOR_BACK = int(Event.OPERATOR_DOWN), int(Event.OPERATOR_BACK)
 BANK_DOWN, BANK_BACK, GIVES_UP = int(Event.BANK_DOWN), int(Event.BANK_BACK), int(Event.BANK_GIVES_UP_WAITING)
 
@@ -110,134 +28,10 @@ DONE, RUN_DUE = 0, 1
 """Why :func:`advance` returns: the day is over, or the caller must do a run."""
 
 
-CURSOR = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "gross",
-            "queued",
-            "ranked",
-            "waits",
-            "every_arrivals",
-            "every_value",
-            "currencies",
-            "entry",
-            "event",
-            "expiry",
-            "batches",
-            "entered",
-            "since_run",
-            "joined",
-            "changed",
-            "runs",
-            "first_to_look_at",
-            "last_to_look_at",
-            "first_entering",
-            "last_entering",
-            "operator_down",
-            "missed_run",
-            "now_s",
-        )
-    ]
-)
-"""The policy's rules (0 where there is no such rule), and how far the day has come."""
-
-
-class Plan(NamedTuple):
-    """What is known before the day, see :class:`liquidity.simulation.schedule.Schedule`, and room to write.
-
-    ``worth``: of a minor unit, per currency. ``run_at``, ``run_batch``: for the runs. ``scratch``: an obligation each.
-    """
-
-    entry: Int64s
-    entry_s: Int64s
-    expiries: Int64s
-    event_at: Int64s
-    event: Int64s
-    event_bank: Int64s
-    worth: Int64s
-    run_at: Int64s
-    run_batch: Int64s
-    scratch: Int64s
-
-
-class State(NamedTuple):
-    """What changes during the day, in place. Few arrays, since every function is handed them all."""
-
-    legs: Records
-    accounts: Records
-    slots: Records
-    obligations: Records
-    at: Records
-
-
-def _compiled(function: _F) -> _F:
-    """``function`` as machine code; kept on disk where that is possible, so that a second start is quick."""
-    try:
-        return cast(_F, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder that it may write to
-        return cast(_F, njit(nogil=True)(function))
-
-
-_UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False}
-
-
-def _uncounted(function: _F) -> _F:
-    """``function`` as machine code that makes no arrays and counts no references to those it is handed.
-
-    Counting is what most of the time would go to, since every small function here is handed all of them.
-    """
-    try:
-        return cast(_F, njit(cache=True, **_UNCOUNTED)(function))
-    except RuntimeError:
-        return cast(_F, njit(**_UNCOUNTED)(function))
-
-
-@_compiled
-def lay_out(
-    leg_start: Int32s,
-    last_s: Int64s,
-    payer: Int32s,
-    payee: Int32s,
-    currency: Int32s,
-    amount: Int64s,
-    rank: Int64s,
-    waits: Bools,
-    width: int,
-    accounts: Records,
-) -> tuple[Records, Records]:
-    """Legs and obligations as records; each account's ``head`` and ``tail`` at the start of its piece of the slots.
-
-    ``rank`` and ``waits`` are empty where no leg has one.
-    """
-    legs = np.empty(len(amount), dtype=LEG)
-    obligations = np.empty(len(leg_start) - 1, dtype=OBLIGATION)
-    count = np.zeros(len(accounts) + 1, dtype=np.int32)
-    for number in range(len(obligations)):
-        one = obligations[number]
-        one.first, one.stop, one.last_s = leg_start[number], leg_start[number + 1], last_s[number]
-        one.entered = one.entered_at = one.settled_at = one.batch = one.next_entering = NOTHING
-        one.held_back_by = 0
-        for at in range(one.first, one.stop):
-            leg = legs[at]
-            leg.amount = amount[at]
-            leg.payer = payer[at] * width + currency[at]
-            leg.payee = payee[at] * width + currency[at]
-            leg.obligation = number
-            leg.slot = leg.next_waiting = NOTHING
-            leg.rank = rank[at] if len(rank) > 0 else 0
-            leg.waits = waits[at] if len(waits) > 0 else False
-            count[leg.payer + 1] += 1
-    start = np.cumsum(count)
-    for account in range(len(accounts)):
-        accounts[account].head = accounts[account].tail = start[account]
-    return legs, obligations
-
-
 # --- one obligation, one queue --------------------------------------------------------------------------------------
 
 
-@_uncounted
+@uncounted
 def _moved_if_affordable(legs: Records, accounts: Records, first: int, stop: int) -> bool:
     if stop == first + 1:
         leg = legs[first]
@@ -261,7 +55,7 @@ def _moved_if_affordable(legs: Records, accounts: Records, first: int, stop: int
     return affordable
 
 
-@_uncounted
+@uncounted
 def _would_be_first(state: State, first: int, stop: int) -> bool:
     """Whether none waits before it in the queues of its payers."""
     for at in range(first, stop):
@@ -273,7 +67,7 @@ def _would_be_first(state: State, first: int, stop: int) -> bool:
     return True
 
 
-@_uncounted
+@uncounted
 def _link(state: State, leg: int) -> None:
     """Tell the slot of the leg before ``leg`` in its obligation's circle where ``leg`` is queued."""
     one = state.obligations[state.legs[leg].obligation]
@@ -283,7 +77,7 @@ def _link(state: State, leg: int) -> None:
         state.slots[before].next_slot = state.legs[leg].slot
 
 
-@_uncounted
+@uncounted
 def _make_way(state: State, account: int, rank: int) -> int:
     """Move back what stands behind ``rank`` in an account's queue, whose last slot is free; the slot that is then."""
     legs, slots = state.legs, state.slots
@@ -300,7 +94,7 @@ def _make_way(state: State, account: int, rank: int) -> int:
     return int(slot)
 
 
-@_uncounted
+@uncounted
 def _join(state: State, first: int, stop: int) -> None:
     """Queue an obligation's legs, each behind those of no higher rank."""
     legs, slots = state.legs, state.slots
@@ -324,7 +118,7 @@ def _join(state: State, first: int, stop: int) -> None:
     state.at[0].changed = 1
 
 
-@_uncounted
+@uncounted
 def _leave(state: State, first: int, stop: int) -> None:
     """Take an obligation's legs out of the queues, from the head or from the middle."""
     for at in range(first, stop):
@@ -341,7 +135,7 @@ def _leave(state: State, first: int, stop: int) -> None:
     state.at[0].changed = 1
 
 
-@_uncounted
+@uncounted
 def _look_again(state: State, account: int) -> None:
     """Remember an account whose queue's head may be released; each stands in line at most once."""
     one = state.accounts[account]
@@ -358,7 +152,7 @@ def _look_again(state: State, account: int) -> None:
 # --- who waits for what ---------------------------------------------------------------------------------------------
 
 
-@_uncounted
+@uncounted
 def _pay_out(state: State, account: int) -> None:
     """The account holds nothing back any more: what waited for it alone is entering."""
     one, cursor = state.accounts[account], state.at[0]
@@ -377,12 +171,12 @@ def _pay_out(state: State, account: int) -> None:
     one.first_waiting = NOTHING
 
 
-@_uncounted
+@uncounted
 def _has_enough(account: Any) -> bool:
     return bool(account.enough >= 0 and account.received >= account.enough)
 
 
-@_uncounted
+@uncounted
 def _receive(state: State, first: int, stop: int) -> None:
     """What was paid to banks that wait for it."""
     for at in range(first, stop):
@@ -393,7 +187,7 @@ def _receive(state: State, first: int, stop: int) -> None:
             _pay_out(state, payee)
 
 
-@_uncounted
+@uncounted
 def _is_held_back(state: State, number: int) -> bool:
     """Whether a payer holds it back; then it stands in the list of each that does."""
     legs, one = state.legs, state.obligations[number]
@@ -419,7 +213,7 @@ def _is_held_back(state: State, number: int) -> bool:
 # --- one by one -----------------------------------------------------------------------------------------------------
 
 
-@_uncounted
+@uncounted
 def _settled(state: State, number: int, t: int) -> None:
     """Its money has moved: write it down, and look again at whoever received."""
     one = state.obligations[number]
@@ -434,7 +228,7 @@ def _settled(state: State, number: int, t: int) -> None:
         _receive(state, one.first, one.stop)
 
 
-@_uncounted
+@uncounted
 def _enter(state: State, number: int, t: int) -> bool:
     """It settles at once, or joins the queues, or is rejected; whether it joined."""
     one, cursor = state.obligations[number], state.at[0]
@@ -458,7 +252,7 @@ def _enter(state: State, number: int, t: int) -> bool:
     return True
 
 
-@_uncounted
+@uncounted
 def _release(state: State, account: int, t: int) -> None:
     """Settle from the head of an account's queue while that can be."""
     legs, accounts, slots = state.legs, state.accounts, state.slots
@@ -475,7 +269,7 @@ def _release(state: State, account: int, t: int) -> None:
         state.at[0].batches += 1
 
 
-@_uncounted
+@uncounted
 def _count_joined(plan: Plan, state: State, number: int) -> None:
     """Add what joined the queue to the value that makes a run due."""
     cursor = state.at[0]
@@ -484,7 +278,7 @@ def _count_joined(plan: Plan, state: State, number: int) -> None:
         cursor.joined += leg.amount * plan.worth[leg.payer % cursor.currencies]
 
 
-@_uncounted
+@uncounted
 def _drain(plan: Plan, state: State, t: int) -> None:
     """Until nothing more enters and no head can be released; each turn settles, enters or clears one."""
     cursor = state.at[0]
@@ -504,7 +298,7 @@ def _drain(plan: Plan, state: State, t: int) -> None:
 # --- in runs --------------------------------------------------------------------------------------------------------
 
 
-@_compiled
+@compiled
 def _keep_lengths(state: State) -> Int32s:
     """The unique maximum of what is queued: per account, the slot before which everything settles.
 
@@ -554,7 +348,7 @@ def _keep_lengths(state: State) -> Int32s:
     return end
 
 
-@_compiled
+@compiled
 def _in_order_of_entry(state: State, numbers: Int64s) -> Int64s:
     """The same obligations, sorted."""
     entered = np.empty(len(numbers), dtype=np.int64)
@@ -563,7 +357,7 @@ def _in_order_of_entry(state: State, numbers: Int64s) -> Int64s:
     return numbers[np.argsort(entered)]
 
 
-@_compiled
+@compiled
 def queued(plan: Plan, state: State) -> Int64s:
     """What is queued, in order of entry: the resolver outside wants to know."""
     count = 0
@@ -574,7 +368,7 @@ def queued(plan: Plan, state: State) -> Int64s:
     return _in_order_of_entry(state, plan.scratch[:count])
 
 
-@_uncounted
+@uncounted
 def settle_together(plan: Plan, state: State, numbers: Int64s, t: int) -> None:
     """Settle queued obligations as one batch, and whatever that releases."""
     cursor, legs = state.at[0], state.legs
@@ -595,7 +389,7 @@ def settle_together(plan: Plan, state: State, numbers: Int64s, t: int) -> None:
         _drain(plan, state, t)
 
 
-@_compiled
+@compiled
 def greatest(plan: Plan, state: State) -> Int64s:
     """The unique maximum of what is queued; nothing, if nothing has changed since the last run."""
     count = 0
@@ -618,7 +412,7 @@ def greatest(plan: Plan, state: State) -> Int64s:
 # --- the day --------------------------------------------------------------------------------------------------------
 
 
-@_uncounted
+@uncounted
 def _expire(plan: Plan, state: State, t: int) -> None:
     """What is still queued after its last second leaves; who stood behind it may be released."""
     cursor = state.at[0]
@@ -634,7 +428,7 @@ def _expire(plan: Plan, state: State, t: int) -> None:
     _drain(plan, state, t)
 
 
-@_uncounted
+@uncounted
 def _happens(plan: Plan, state: State, t: int) -> bool:
     """The next event known before the day; whether a run is due now."""
     cursor = state.at[0]
@@ -660,7 +454,7 @@ def _happens(plan: Plan, state: State, t: int) -> bool:
     return due
 
 
-@_uncounted
+@uncounted
 def _enough_for_a_run(now: Any) -> bool:
     """Whether so much has entered or joined since the last run that another is due."""
     due = now.every_arrivals > 0 and now.since_run >= now.every_arrivals
@@ -668,7 +462,7 @@ def _enough_for_a_run(now: Any) -> bool:
     return bool(due and now.operator_down == 0)
 
 
-@_uncounted
+@uncounted
 def advance(plan: Plan, state: State) -> int:
     """Play the day on, until it is over (``DONE``) or a run is due (``RUN_DUE``) at ``now_s``."""
     cursor = state.at[0]
