@@ -1,4 +1,4 @@
-"""Compiled moves of the search for most value: fill what fits, repair what doesn't, exchange one for one.
+"""Compiled moves of the search for most value: fill what fits, repair what doesn't.
 
 All of them work on a program's columns (obligations) and rows (accounts and limited pairs) and on two arrays that
 they change in place: ``chosen`` (one flag per column) and ``slack`` (room left per row, exact 64-bit integers). Where
@@ -20,6 +20,12 @@ Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+CANDIDATES = 64
+"""Columns compared before one is dropped: among so many there is one whose payee can do without."""
+
+IN_EXCESS = 0.3
+"""What dropping a unit more than needed counts: some of it can be filled up again."""
+
 
 def compiled(function: _F) -> _F:
     """``function`` as machine code that releases the interpreter; kept on disk where that is possible."""
@@ -27,26 +33,6 @@ def compiled(function: _F) -> _F:
         return cast(_F, njit(cache=True, nogil=True)(function))
     except RuntimeError:  # numba finds no folder that it may write to
         return cast(_F, njit(nogil=True)(function))
-
-
-@compiled
-def users_by_row(start: Int64s, row: Int32s, change: Int64s, order: Int32s, row_start: Int64s, users: Int32s) -> None:
-    """For each row the columns that use its room, in the given ``order`` of columns; fills both last arguments.
-
-    ``row_start`` (rows + 1) must be zero, ``users`` at least as long as there are entries > 0.
-    """
-    for entry in range(len(row)):
-        if change[entry] > 0:
-            row_start[row[entry] + 1] += 1
-    for at in range(len(row_start) - 1):
-        row_start[at + 1] += row_start[at]
-    place = row_start[:-1].copy()
-    for at in range(len(order)):
-        column = order[at]
-        for entry in range(start[column], start[column + 1]):
-            if change[entry] > 0:
-                users[place[row[entry]]] = column
-                place[row[entry]] += 1
 
 
 @compiled
@@ -71,34 +57,89 @@ def worth_of(worth: Int64s, chosen: Bools) -> np.int64:
 
 
 @compiled
-def repair(
-    start: Int64s, row: Int32s, change: Int64s, row_start: Int64s, users: Int32s, chosen: Bools, slack: Int64s
-) -> bool:
-    """Drop columns until no slack is negative, first those that stand first among a row's users.
+def _best_to_drop(
+    start: Int64s,
+    row: Int32s,
+    change: Int64s,
+    row_start: Int64s,
+    users: Int32s,
+    uses: Int64s,
+    loss: Floats,
+    scale: Floats,
+    chosen: Bools,
+    slack: Int64s,
+    short: int,
+) -> int:
+    """The column to drop where ``short`` is overdrawn: one that uses at least what is lacking and costs least.
 
-    Whether that was possible; it is, unless a row has negative room. Each entry is looked at once or undone once.
+    Cost: ``loss``, new overdrafts elsewhere, and part of what is dropped in excess. Where none is large enough, the
+    largest; -1 where there is none.
+    """
+    lacking = -slack[short]
+    low, high = row_start[short], row_start[short + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if uses[middle] >= lacking:
+            high = middle
+        else:
+            low = middle + 1
+    best, least, seen = -1, np.inf, 0
+    for at in range(low, row_start[short + 1]):
+        column = users[at]
+        if not chosen[column]:
+            continue
+        cost = max(0.0, loss[column]) + IN_EXCESS * scale[short] * (uses[at] - lacking)
+        for entry in range(start[column], start[column + 1]):
+            left = slack[row[entry]] + change[entry]
+            if change[entry] < 0 and left < 0:
+                cost += scale[row[entry]] * (min(0, slack[row[entry]]) - left)
+        if cost < least:
+            best, least = column, cost
+        seen += 1
+        if seen == CANDIDATES:
+            break
+    if best < 0:
+        for at in range(low - 1, row_start[short] - 1, -1):
+            if chosen[users[at]]:
+                return users[at]
+    return best
+
+
+@compiled
+def repair(
+    start: Int64s,
+    row: Int32s,
+    change: Int64s,
+    row_start: Int64s,
+    users: Int32s,
+    uses: Int64s,
+    loss: Floats,
+    scale: Floats,
+    chosen: Bools,
+    slack: Int64s,
+) -> bool:
+    """Drop columns until no slack is negative; whether that was possible. It is, unless a row has negative room.
+
+    ``users[row_start[r] : row_start[r + 1]]`` are the columns that use room of row ``r``, by how much (``uses``),
+    ascending. ``loss``: worth of a column above the price of what it uses. ``scale``: worth per unit of a row.
     """
     rows = len(slack)
     stack = np.empty(rows, np.int64)
     waits = np.zeros(rows, np.bool_)
-    place = row_start[:-1].copy()
     height = 0
     for at in range(rows):
         if slack[at] < 0:
             stack[height] = at
             waits[at] = True
             height += 1
-    while height > 0:
+    while height > 0:  # each step drops a column or takes a row off the stack
         height -= 1
         short = stack[height]
         waits[short] = False
         while slack[short] < 0:
-            if place[short] == row_start[short + 1]:
+            column = _best_to_drop(start, row, change, row_start, users, uses, loss, scale, chosen, slack, short)
+            if column < 0:
                 return False
-            column = users[place[short]]
-            place[short] += 1
-            if not chosen[column]:
-                continue
             chosen[column] = False
             for entry in range(start[column], start[column + 1]):
                 touched = row[entry]

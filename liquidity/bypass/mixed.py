@@ -13,7 +13,6 @@ from scipy import sparse  # type: ignore[import-untyped]
 from scipy.optimize import (  # type: ignore[import-untyped]
     Bounds,
     LinearConstraint,
-    linprog,
     milp,
 )
 
@@ -40,10 +39,9 @@ class Mixed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """Values 0 to 1 of the columns asked for, and the price of each row in worth per change (empty if integer)."""
+    """Values 0 to 1 of the columns asked for."""
 
     values: Floats
-    prices: Floats
 
 
 def _unit(amounts: Int64s) -> float:
@@ -58,15 +56,6 @@ def make_mixed(program: Program) -> Mixed:
     shape = (len(program.room), len(program.worth))
     entries = sparse.csc_matrix((program.change / unit, program.row, program.start), shape=shape)
     return Mixed(entries, program.room / unit, program.worth / worth_unit, unit, worth_unit)
-
-
-def solve_linear(mixed: Mixed, free: Int64s, room: Floats, worth: Floats | None = None) -> Answer | None:
-    """The relaxation over the ``free`` columns within ``room`` (scaled); ``None`` where HiGHS finds none."""
-    gain = mixed.worth[free] if worth is None else worth
-    found = linprog(-gain, A_ub=mixed.entries[:, free], b_ub=room, bounds=(0, 1), method="highs-ds")
-    if found.status != 0:
-        return None
-    return Answer(found.x, -found.ineqlin.marginals * (mixed.worth_unit / mixed.unit))
 
 
 def solve_mixed(
@@ -95,4 +84,4 @@ def solve_mixed(
         bounds=Bounds(0, 1),
         options=options,
     )
-    return None if found.x is None else Answer(found.x, np.empty(0))
+    return None if found.x is None else Answer(found.x)

@@ -1,51 +1,86 @@
 """Relax and fix: decide the large obligations first, while the small ones may still be split to balance them.
 
-Sorted by worth, the columns are cut into windows. Each window's columns become 0 or 1 in a small mixed-integer
-program in which the larger ones are fixed and the smaller ones may settle in part. Nearly all of the gap between the
-relaxation and what can really settle is made by a few hundred large obligations at banks with little liquidity, so
-the first window gets most of the time; the small change at the end only has to be rounded and repaired.
+Sorted by worth, the columns are cut into windows. One window after the other becomes 0 or 1 while the larger columns
+are fixed and the smaller ones may settle in part; then the relaxation of the rest is solved again. Nearly all of the
+gap between the relaxation and what can really settle is made by a few hundred large obligations at banks with little
+liquidity, so the first window gets most of the time; of the small change at the end only little has to be repaired.
+
+A window is decided by a small mixed-integer program or, where there are too many columns for one or it ends with too
+little, by rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest
+would be worth more now and overdraw accounts that have nothing smaller to make up for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats, Int64s
-from liquidity.bypass.mixed import Mixed, solve_linear, solve_mixed
+from liquidity.bypass.parts import restricted, solve_part, used_by
 from liquidity.program import Program
+from liquidity.relaxation import Relaxation, solve_relaxation
 
-WINDOWS = (0.01, 0.02, 0.04, 0.08, 0.13, 0.18, 0.25, 0.33, 0.42, 0.52, 0.62, 0.72, 0.82, 0.92)
-"""Where the windows end, as shares of the columns, largest first. The rest is small change: it is rounded."""
+MIXED_COLUMNS = 60_000
+"""Up to here windows are decided by mixed-integer programs; beyond, HiGHS doesn't end in time."""
 
-NODES = 10
-"""Of each window's program: most of its work is done at the root."""
+WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13, 0.18, 0.25, 0.33, 0.42, 0.52, 0.62, 0.72, 0.82, 0.92)
+"""Where the windows of mixed-integer programs end, as shares of the columns, largest first."""
 
-GAP = 5e-4
-"""Relative; closer isn't worth a window's time, the next window moves more."""
+LARGE_WINDOWS = (0.002, 0.02, 0.15)
+"""Where windows end that are rounded: each costs :data:`LARGE_PASSES` over the rest of the program."""
 
-CERTAIN = 1e-6
-"""A value this close to 0 or 1 is taken for that."""
+LARGE_PASSES = 60
+"""First-order passes between two windows. They start from the prices before, so fewer do than at first."""
+
+NODES = 1
+GAP = 1e-3
+"""Of each window's program: its work is done at the root, and the next window moves more than a closer answer."""
+
+WIDEST = 1200
+"""Columns of a window at most; what a window leaves open joins the next."""
+
+CLOSING = 12
+CLOSING_LEAST = 50
+"""Rounds after the windows, each of half of what is still free and at least so many columns."""
+
+MOST_SHARE = 0.25
+"""Of the seconds left, for one window. The first needs most."""
+
+NEARLY_ALL = 0.9985
+"""Rounding a window that keeps this much of the expected worth is good enough."""
+
+LITTLE = 0.9
+"""A program that keeps less was stopped before it had begun: the window is left to the next."""
+
+FORGIVEN = 1.001
+"""Times an overdraft that no choice avoids is added to the room, so that the next program has an answer."""
+
+TAKEN_FROM = 0.9
+"""A fraction from which rounding takes a column."""
 
 MARGIN_QUANTILE = 0.1
-"""Each account keeps back one payment as large as the smallest tenth of its own, to pay for rounding at the end."""
+"""Each row keeps back room for two payments as large as the smallest tenth of its own, one for the rounding at the
+end, the other for what a solver's tolerance overdraws in each window: that many parts of it are given back."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Fixing:
-    """Which columns are fixed, at what, and the room that is left."""
+    """What is not yet fixed (``free``), the fractions now, the room that is left, and the worth expected in all."""
 
-    fixed: Bools
+    free: Bools
     values: Floats
-    room: Floats
+    room: Int64s
+    expected: float
+    overdraft: Floats
+    is_overdrawn: bool
+    prices: Floats
 
 
-def margins(program: Program, mixed: Mixed) -> Floats:
-    """What each row keeps back (scaled) while larger obligations are decided."""
-    kept = np.zeros(len(program.room))
+def margins(program: Program) -> Int64s:
+    """What each row keeps back while larger obligations are decided."""
+    kept = np.zeros(len(program.room), dtype=np.int64)
     uses = program.change > 0
     rows, amounts = program.row[uses], program.change[uses]
     order = np.lexsort((amounts, rows))
@@ -54,63 +89,111 @@ def margins(program: Program, mixed: Mixed) -> Floats:
     length = np.diff(start)
     has = length > 0
     kept[has] = amounts[start[:-1][has] + (length[has] * MARGIN_QUANTILE).astype(np.int64)]
-    return kept / mixed.unit
+    return np.minimum(kept, program.room // 2)
 
 
-def _fix(mixed: Mixed, state: _Fixing, columns: Int64s, values: Floats) -> None:
-    state.fixed[columns] = True
-    state.values[columns] = values
-    state.room -= mixed.entries[:, columns] @ values
-
-
-def relax_and_fix(
-    program: Program,
-    mixed: Mixed,
-    values: Floats,
-    budget: Budget,
-    *,
-    fixed: Bools | None = None,
-    share: float = 1.0,
-    windows: Sequence[float] = WINDOWS,
-) -> Bools:
-    """A set near the relaxation (``values``, its columns' values); not yet valid, but nearly.
-
-    ``fixed`` columns stay what they are in ``values``. ``share`` of the budget's seconds may be used.
-    """
+def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: float) -> Bools:
+    """A set near the relaxation; nearly valid, the rest is repair. May use ``share`` of the budget's seconds."""
     columns = len(program.worth)
-    state = _Fixing(np.zeros(columns, dtype=np.bool_), values.copy(), mixed.room - margins(program, mixed))
-    if fixed is not None:
-        at = np.flatnonzero(fixed)
-        _fix(mixed, state, at, np.round(values[at]))
+    kept_back = margins(program)
+    state = _Fixing(
+        free=np.ones(columns, dtype=np.bool_),
+        values=relaxed.x.copy(),
+        room=program.room - 2 * kept_back,
+        expected=float(relaxed.most),
+        overdraft=np.zeros(len(program.room)),
+        is_overdrawn=False,
+        prices=relaxed.prices,
+    )
     by_worth = np.argsort(-program.worth, kind="stable")
-    ends = [int(np.ceil(end * columns)) for end in windows]
-    begin = 0
+    is_small = columns <= MIXED_COLUMNS
+    rank = np.empty(columns, dtype=np.int64)
+    rank[by_worth] = np.arange(columns)
+    ends = [int(np.ceil(end * columns)) for end in (WINDOWS if is_small else LARGE_WINDOWS)]
+    ends += [columns] * CLOSING if is_small else []
     for number, end in enumerate(ends):
-        window = by_worth[begin:end]
-        begin = end
-        window = window[~state.fixed[window]]
-        if not len(window):
-            continue
-        if budget.is_spent():
+        window = np.flatnonzero(state.free & (rank < end))
+        most = max(CLOSING_LEAST, len(window) // 2) if end == columns else WIDEST if is_small else columns
+        window = np.sort(window[np.argsort(rank[window])][:most])
+        if budget.is_spent() or not len(window):
             break
-        weight = share * (0.3 if number == 0 else 1 / (len(ends) - number + 1))
-        _decide(mixed, state, window, budget.seconds_left(weight), budget)
-    return np.where(state.fixed, state.values > 0.5, state.values > 1 - CERTAIN)
+        budget.take()
+        state = replace(state, room=state.room + kept_back // len(ends))
+        seconds = budget.seconds_left(share * min(MOST_SHARE, 2 / (max(0, len(ends) - number) + 1)))
+        state = _decided(program, state, window, seconds) if is_small else _rounded(program, state, window, is_small)
+    return state.values > 0.5
 
 
-def _decide(mixed: Mixed, state: _Fixing, window: Int64s, seconds: float | None, budget: Budget) -> None:
-    """Fix a window's columns, by a mixed-integer program or, where that finds nothing, by rounding down."""
-    free = np.flatnonzero(~state.fixed)
-    in_window = np.zeros(len(state.fixed), dtype=np.bool_)
-    in_window[window] = True
-    budget.take()
-    answer = solve_mixed(mixed, free, in_window[free], state.room, nodes=NODES, gap=GAP, seconds=seconds)
-    if answer is not None:
-        state.values[free] = answer.values
-        _fix(mixed, state, window, np.round(state.values[window]))
-        return
-    budget.take()
-    relaxed = solve_linear(mixed, free, state.room)
-    if relaxed is not None:
-        state.values[free] = relaxed.values
-    _fix(mixed, state, window, (state.values[window] > 1 - CERTAIN).astype(np.float64))
+def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing:
+    """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
+
+    By rounding where that keeps nearly all worth, else by a mixed-integer program.
+    """
+    rounded = _rounded(program, state, window, True)
+    if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
+        return rounded
+    solved = _solved(program, state, window, seconds)
+    if solved is None:
+        forgiven = _relaxed(program, state, True)
+        if forgiven.overdraft.any():  # mostly by the tolerances of the programs before: what is left of it is repaired
+            extra = np.ceil(forgiven.overdraft * FORGIVEN).astype(np.int64)
+            state = replace(forgiven, room=state.room + extra, overdraft=np.zeros(len(extra)))
+            solved = _solved(program, state, window, seconds)
+    if rounded.is_overdrawn and solved is not None and solved.expected >= LITTLE * state.expected:
+        return solved
+    if rounded.is_overdrawn:
+        return state
+    return rounded if solved is None or rounded.expected > solved.expected else solved
+
+
+def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, least: float) -> _Fixing:
+    """The window fixed: what reaches ``least`` of ``values`` is taken."""
+    chosen = np.zeros(len(program.worth), dtype=np.bool_)
+    chosen[window] = values[window] >= least
+    fractions, free = values.copy(), state.free.copy()
+    fractions[window], free[window] = chosen[window], False
+    return replace(state, free=free, values=fractions, room=state.room - used_by(program, chosen))
+
+
+def _solved(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing | None:
+    """The window fixed by a mixed-integer program, if that ends with anything."""
+    free = np.flatnonzero(state.free)
+    part = restricted(program, free, state.room)
+    binary = np.searchsorted(free, window)
+    solved = solve_part(part, binary, elastic=False, seconds=seconds, nodes=NODES, gap=GAP)
+    if solved is None:
+        return None
+    values = state.values.copy()
+    values[free] = solved.values
+    expected = solved.worth + float(program.worth[~state.free] @ state.values[~state.free])
+    fixed = _fixed(program, state, window, values, 0.5)
+    return replace(fixed, expected=expected, overdraft=solved.overdraft, is_overdrawn=solved.is_overdrawn)
+
+
+def _rounded(program: Program, state: _Fixing, window: Int64s, is_small: bool) -> _Fixing:
+    """The window fixed by rounding, and the relaxation of the rest solved again."""
+    return _relaxed(program, _fixed(program, state, window, state.values, TAKEN_FROM), is_small)
+
+
+def _relaxed(program: Program, state: _Fixing, is_small: bool) -> _Fixing:
+    """The relaxation of what is free, solved again."""
+    free = np.flatnonzero(state.free)
+    part = restricted(program, free, state.room)
+    so_far = float(program.worth[~state.free] @ state.values[~state.free])
+    values = state.values.copy()
+    if not is_small:
+        relaxed = solve_relaxation(part, prices=state.prices, passes=LARGE_PASSES)
+        values[free] = relaxed.x
+        return replace(state, values=values, expected=so_far + relaxed.most, prices=relaxed.prices)
+    nothing = np.empty(0, dtype=np.int64)
+    solved = solve_part(part, nothing, elastic=True, seconds=None, nodes=NODES, gap=GAP)
+    if solved is None:
+        return state
+    values[free] = solved.values
+    return replace(
+        state,
+        values=values,
+        expected=so_far + solved.worth,
+        overdraft=solved.overdraft,
+        is_overdrawn=solved.is_overdrawn,
+    )

@@ -17,7 +17,7 @@ from liquidity.bypass.search import Found, relaxed_bound, search
 from liquidity.bypass.wide import coarsen, exact_bound, is_valid
 from liquidity.elimination import eliminate
 from liquidity.model import NO_PRIORITY, Account, Queue
-from liquidity.program import Program, make_program
+from liquidity.program import SAFE_BITS, Program, make_program
 from liquidity.terms import Terms
 
 MOST_CLASSES = 64
@@ -112,17 +112,21 @@ def _with_promise(program: Program, worth: Int64s, at_least: int) -> Program:
 def _by_class(program: Program, classes: Int64s, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
     """Most worth in the first class, then in the second while the first keeps its worth, and so on."""
     step = program
-    chosen, proven, method = start, True, ""
-    for number, one in enumerate(sorted(set(classes.tolist()))):
-        worth = np.where(classes == one, program.worth, 0)
-        part = budget.part(1 / (len(set(classes.tolist())) - number))
+    chosen, proven, method = start, True, "nothing is queued"
+    present = sorted(set(classes.tolist()))
+    weight = min(len(program.worth) + 1, 2 ** (SAFE_BITS - 1) // max(1, int(program.worth.sum())))
+    for number, one in enumerate(present):
+        mine = classes == one
+        worth = np.where(mine, program.worth * max(1, weight), 1)  # a column of another class never outweighs a unit
+        part = budget.part(1 / (len(present) - number))
         found = search(replace(step, worth=worth), chosen, part, seed, jobs)
         budget.used += part.used
         chosen, method = found.chosen, found.method
-        proven = proven and found.is_best
-        step = _with_promise(step, worth, found.worth)
+        kept = int(program.worth[mine & chosen].sum())
+        proven = proven and weight > len(program.worth) and found.bound // weight == kept
+        step = _with_promise(step, np.where(mine, program.worth, 0), kept)
     total = int(program.worth[chosen].sum())
-    bound = total if proven else search(program, chosen, budget.part(0.0), seed, jobs).bound
+    bound = total if proven else relaxed_bound(program)[0]
     return Found(chosen, total, bound, np.zeros(len(program.room)), f"by priority: {method}", proven)
 
 
@@ -171,7 +175,7 @@ def judged(
     if program is None:
         everything = [not one.held for one in queue.obligations]
         return Best(kept, worth_kept(queue, rates, objective, everything), "heuristic", method)
-    bound = relaxed_bound(program) * program.worth_scale
+    bound = relaxed_bound(program)[0] * program.worth_scale if len(program.worth) else Fraction(0)
     return Best(kept, bound, "optimal" if worth == bound and objective != "priority" else "gap", method)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liquidity.bypass.kernels import Bools, Int32s, Int64s, fill, repair, slack_of, users_by_row, worth_of
+from liquidity.bypass.kernels import Bools, Floats, Int32s, Int64s, fill, repair, slack_of, worth_of
 from liquidity.program import Program
 
 FILL_PASSES = 30
@@ -30,17 +30,45 @@ def make_state(program: Program, chosen: Bools) -> State | None:
     return State(chosen, slack, int(worth_of(program.worth, chosen)))
 
 
-def made_valid(program: Program, chosen: Bools, drop_first: Int32s) -> State | None:
-    """The set without what it can't pay (dropped in the given order of columns), filled up in the reverse order.
+@dataclass(frozen=True, slots=True, eq=False)
+class Mender:
+    """What a repair needs to know of a program, see :func:`liquidity.bypass.kernels.repair`."""
 
-    ``None`` where no subset is valid, which takes a row with negative room.
-    """
+    program: Program
+    row_start: Int64s
+    users: Int32s
+    uses: Int64s
+    loss: Floats
+    scale: Floats
+    largest_first: Int32s
+
+
+def make_mender(program: Program, loss: Floats) -> Mender:
+    """``loss`` (columns): worth above the price of what a column uses; zeros where no prices are known."""
+    uses = program.change > 0
+    column = np.repeat(np.arange(len(program.worth), dtype=np.int32), np.diff(program.start))
+    row, change = program.row[uses], program.change[uses]
+    order = np.lexsort((change, row))
+    moved = np.bincount(program.row, np.abs(program.change).astype(np.float64), len(program.room))
+    worth = np.bincount(program.row, program.worth[column].astype(np.float64), len(program.room))
+    return Mender(
+        program=program,
+        row_start=np.searchsorted(row[order], np.arange(len(program.room) + 1)).astype(np.int64),
+        users=column[uses][order],
+        uses=change[order],
+        loss=loss,
+        scale=worth / np.maximum(moved, 1.0),
+        largest_first=np.argsort(-program.worth, kind="stable").astype(np.int32),
+    )
+
+
+def made_valid(mender: Mender, chosen: Bools) -> State | None:
+    """The set without what it can't pay, filled up with what fits; ``None`` where no subset is valid."""
+    program = mender.program
     chosen = chosen.copy()
     slack = slack_of(program.start, program.row, program.change, program.room, chosen)
-    row_start = np.zeros(len(program.room) + 1, dtype=np.int64)
-    users = np.empty(len(program.row), dtype=np.int32)
-    users_by_row(program.start, program.row, program.change, drop_first, row_start, users)
-    if not repair(program.start, program.row, program.change, row_start, users, chosen, slack):
+    lists = (mender.row_start, mender.users, mender.uses, mender.loss, mender.scale)
+    if not repair(program.start, program.row, program.change, *lists, chosen, slack):
         return None
-    fill(program.start, program.row, program.change, drop_first[::-1], chosen, slack, FILL_PASSES)
+    fill(program.start, program.row, program.change, mender.largest_first, chosen, slack, FILL_PASSES)
     return State(chosen, slack, int(worth_of(program.worth, chosen)))

@@ -1,0 +1,105 @@
+"""Parts of a program: some of its columns within the room that others leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from liquidity.bypass.kernels import Bools, Floats, Int64s
+from liquidity.program import Program
+
+PENALTY = 10.0
+"""What a unit of overdraft costs in an elastic part, in units of what payments through that row are worth. Overdraft is
+allowed at that price so that there always is an answer; a repair then settles what is left of it."""
+
+TOLERANCE = 1e-6
+"""As much as HiGHS may overdraw; else a part could be left with no answer by the tolerance of the one before."""
+
+OVERDRAWN = 1e-4
+"""Overdraft from here on is no rounding error; the mean payment has size 1."""
+
+
+def restricted(program: Program, columns: Int64s, room: Int64s) -> Program:
+    """The program of some columns (ascending) within ``room``, which may be negative."""
+    sizes = np.diff(program.start)[columns]
+    start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes)))
+    entries = np.repeat(program.start[:-1][columns] - start[:-1], sizes) + np.arange(start[-1])
+    row, change = program.row[entries], program.change[entries]
+    outflow = np.zeros(len(room), dtype=np.int64)
+    np.add.at(outflow, row, np.maximum(change, 0))
+    return replace(
+        program,
+        start=start,
+        row=row,
+        change=change,
+        room=np.minimum(room, outflow),
+        outflow=outflow,
+        worth=program.worth[columns],
+        number=program.number[columns],
+    )
+
+
+def used_by(program: Program, chosen: Bools) -> Int64s:
+    """Room that the chosen columns use, net, per row; exact."""
+    used = np.zeros(len(program.room), dtype=np.int64)
+    per_entry = np.repeat(chosen, np.diff(program.start))
+    np.add.at(used, program.row[per_entry], program.change[per_entry])
+    return used
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A part's answer: fractions (0 to 1) of its columns, and their worth less the price of overdrafts.
+
+    ``overdraft``: per row. ``is_overdrawn``: whether one of them is more than a rounding error.
+    """
+
+    values: Floats
+    worth: float
+    overdraft: Floats
+    is_overdrawn: bool
+
+
+def solve_part(
+    part: Program, binary: Int64s, *, elastic: bool, seconds: float | None, nodes: int, gap: float
+) -> Solved | None:
+    """The part's relaxation with some columns (``binary``, their numbers in the part, ascending) whole or not at all.
+
+    Like columns are merged. ``elastic`` allows overdrafts at :data:`PENALTY`. Stops after ``nodes`` or ``seconds`` or
+    within the relative ``gap``; ``None`` where HiGHS has nothing by then.
+    """
+    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]
+
+    from liquidity.relaxation import condense
+
+    merged = condense(part, binary)
+    columns, rows = len(merged.worth), len(merged.room)
+    if not columns:
+        return Solved(np.ones(len(part.worth)), float(part.worth.sum()), np.zeros(rows), False)
+    overdrafts = rows if elastic else 0
+    integrality = np.zeros(columns + overdrafts, dtype=np.int8)
+    integrality[merged.member[np.searchsorted(merged.columns, binary)]] = 1
+    unit = float(merged.worth.mean())
+    entries = sparse.csc_matrix((merged.change / unit, merged.row, merged.start), shape=(rows, columns))
+    if elastic:
+        entries = sparse.hstack((entries, -sparse.identity(rows)), format="csc")
+    bounds = Bounds(0.0, np.concatenate((np.ones(columns), np.full(overdrafts, np.inf))))
+    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
+    if seconds is not None:
+        options["time_limit"] = max(seconds, 0.01)
+    found = milp(
+        np.concatenate((-merged.worth / unit, np.full(overdrafts, PENALTY))),
+        constraints=LinearConstraint(entries, -np.inf, merged.room / unit + TOLERANCE),
+        integrality=integrality,
+        bounds=bounds,
+        options=options,
+    )
+    if found.x is None:
+        return None
+    values = np.ones(len(part.worth))
+    values[merged.columns] = np.clip(found.x[:columns], 0.0, 1.0)[merged.member]
+    overdraft = found.x[columns:] if elastic else np.zeros(rows)
+    is_overdrawn = bool(overdraft.max(initial=0.0) > OVERDRAWN)
+    return Solved(values, -float(found.fun) * unit, overdraft * (unit / merged.row_scale), is_overdrawn)
