@@ -104,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if forge is None:
         print("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).", file=sys.stderr)
         return 1
+    # Once, before several processes would compile the same at the same time.
+    if subprocess.run([str(forge), "build", "--quiet"], cwd=ROOT, check=False).returncode:  # noqa: S603
+        return 1
     names = invariants(SOURCE.read_text(encoding="utf-8"))
     share = -(-options.calls // len(names))
     started_s = time.monotonic()

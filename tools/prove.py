@@ -10,6 +10,7 @@ halmos has a virtual environment of its own (``requirements/prove.txt``): it wan
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,17 @@ def run_halmos(contract: str) -> dict[str, str]:
     return {one.name: judge(one.exitcode, bounded_loops=one.num_bounded_loops) for one in found}
 
 
+def differing() -> list[str]:
+    """Return the contracts that the proofs compiled otherwise than they are deployed: nothing is proven of those."""
+    found = []
+    for deployed in sorted((ROOT / "corridor" / "artifacts").glob("*.json")):
+        proven = json.loads((ROOT / OUT / f"{deployed.stem}.sol" / deployed.name).read_text(encoding="utf-8"))
+        code = str(json.loads(deployed.read_text(encoding="utf-8"))["bytecode"])
+        if code.removeprefix("0x") != str(proven["bytecode"]["object"]).removeprefix("0x"):
+            found.append(deployed.stem)
+    return found
+
+
 def _give_sha256_its_size(sevm: Any) -> None:
     """halmos 0.3.0 takes SHA-256 for a function of as many bits as its argument has bytes, and fails at every call."""
     declare = sevm.Function
@@ -77,9 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = [name for name, verdict in verdicts.items() if verdict != expected[name]]
     for name in wrong:
         print(f"NOT {expected[name]}: {name} ({verdicts[name]})")
+    others = differing()
+    if others:
+        print(f"Compiled otherwise than deployed: {', '.join(others)}; run make contracts.")
     proofs = list(expected.values()).count("proven")
     print(f"halmos: {proofs} proofs and {len(verdicts) - proofs} witnesses, {len(wrong)} not as they must be.")
-    return 1 if wrong or not proofs else 0
+    return 1 if wrong or others or not proofs else 0
 
 
 if __name__ == "__main__":
