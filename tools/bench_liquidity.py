@@ -26,6 +26,9 @@ from tools.bench_liquidity_rows import Setting
 
 DEFAULT_SEED = 1
 
+ROW_LIMIT_S = 180.0
+"""A row that takes longer has failed: three searches and a bound for each take two minutes."""
+
 ROWS: dict[str, Callable[[Setting], None]] = {
     "fifo": rows.fifo,
     "parquet": rows.parquet,
@@ -67,8 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = []
     for row in ROWS:
         command = [sys.executable, "-m", "tools.bench_liquidity", "--only", row, "--seed", str(named.seed)]
-        done = subprocess.run([*command, "--folder", str(named.folder)], check=False)  # noqa: S603 - our own module
-        failed += [row] if done.returncode else []
+        try:
+            subprocess.run([*command, "--folder", str(named.folder)], check=True, timeout=ROW_LIMIT_S)  # noqa: S603
+        except subprocess.SubprocessError as error:
+            print(f"{row:9} {error}".replace(str(named.folder), "FOLDER"), file=sys.stderr)
+            failed.append(row)
     if failed:
         print(f"failed    {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

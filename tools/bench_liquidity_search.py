@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import os
+import sys
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -121,14 +123,30 @@ def _mixed(drawn: Instance, alpha: str, seconds: float) -> Fraction | None:
         raise SystemExit("the sums don't fit 64 bits")
     shape = (len(program.room), len(program.worth))
     matrix = csc_array((program.change.astype(float), program.row, program.start), shape=shape)
-    solved = milp(
-        -program.worth.astype(float),
-        constraints=LinearConstraint(matrix, ub=program.room.astype(float)),
-        bounds=Bounds(0, 1),
-        integrality=np.ones(shape[1]),
-        options={"time_limit": seconds},
-    )
+    with _silence():
+        solved = milp(
+            -program.worth.astype(float),
+            constraints=LinearConstraint(matrix, ub=program.room.astype(float)),
+            bounds=Bounds(0, 1),
+            integrality=np.ones(shape[1]),
+            options={"time_limit": seconds},
+        )
     return None if solved.x is None else _exact_value(program, np.rint(solved.x).astype(np.int64))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """HiGHS leaves lines on standard output from below Python, whatever it is told."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _exact_value(program: Program, chosen: NDArray[np.int64]) -> Fraction | None:
