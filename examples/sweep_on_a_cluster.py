@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import matplotlib.pyplot as plt
 from distributed import Client, LocalCluster
 
 from liquidity import CORRIDOR, Policy, generate_day
@@ -28,7 +29,7 @@ POLICIES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep, print its means, draw its curve."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with Client(given[0]) if given else Client(LocalCluster(n_workers=2, threads_per_worker=1)) as client:
+    with _client(given) as client:
         frame = sweep(
             partial(generate_day, SMALL_CORRIDOR, beta=0.01),
             POLICIES,
@@ -38,9 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results="sweep.jsonl",
         )
     print(frame.groupby(["policy", "alpha"], sort=False)[["delay_indicator"]].mean())
-    axes = plot_liquidity_delay(frame, liquidity="alpha", delay="delay_indicator")
-    axes.figure.savefig("sweep.png")
+    plot_liquidity_delay(frame, liquidity="alpha", delay="delay_indicator")
+    plt.savefig("sweep.png")
     return 0
+
+
+def _client(given: Sequence[str]) -> Client:
+    if given:
+        return Client(given[0])  # type: ignore[no-untyped-call]
+    return Client(LocalCluster(n_workers=2, threads_per_worker=1))  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

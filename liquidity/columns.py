@@ -24,6 +24,9 @@ Int64s = NDArray[np.int64]
 MAX_ROWS = 50_000_000
 """In one table: some 4 GB in memory. More is a mistake."""
 
+MAX_EXACT = 2**53
+"""Below, a float tells whole numbers apart."""
+
 TIME_PROBLEM = f"must be a time HH:MM or HH:MM:SS, or whole seconds after midnight up to {MAX_DAY_S}"
 
 _INTEGER = "^-?[0-9]{1,19}$"
@@ -81,7 +84,7 @@ def texts(table: Table, name: str) -> Any:
     if pa.types.is_dictionary(array.type) and not array.null_count and pc.index(array.dictionary, "").as_py() < 0:
         return array
     array = _decoded(array)
-    if pa.types.is_integer(array.type):
+    if pa.types.is_integer(array.type) or pa.types.is_null(array.type):
         array = array.cast(pa.string())
     if not pa.types.is_string(array.type):
         table.refuse_column(name, "must be text", str(array.type))
@@ -111,9 +114,11 @@ def integers(table: Table, name: str, problem: str, *, minimum: int | None = Non
         values: Int64s = pc.fill_null(array.cast(pa.int64()), gap or 0).to_numpy()
     except pa.ArrowInvalid:
         for row, value in enumerate(array.to_pylist()):
-            if value is not None and not (value == int(value) and -(2**63) <= value < 2**63):
+            if value is not None and not (value == value // 1 and -(2**63) <= value < 2**63):
                 table.refuse(name, row, f"{problem} that fits signed 64 bits", value)
         raise
+    if pa.types.is_floating(array.type) and (np.abs(values[values != gap]) >= MAX_EXACT).any():
+        table.refuse_column(name, f"{problem}, in a column of integers: floats don't tell large ones apart", "floats")
     if minimum is not None:
         small = values < minimum
         if small.any():

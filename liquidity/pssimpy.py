@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from liquidity.columns import Int64s, Table, integers, make_table, numbered, seconds, texts
+from liquidity.columns import MAX_EXACT, Int64s, Table, integers, make_table, numbered, seconds, texts
 from liquidity.day import Day, Hours
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Queue
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 NO_CURRENCY = "XXX"
 """ISO 4217's code where no currency is involved; PSSimPy names none."""
-
-MAX_EXACT = 2**53
-"""Up to here a float tells whole numbers apart."""
 
 
 def read_pssimpy(

@@ -106,7 +106,7 @@ def write_day(day: Day, path: str | Path, balances: str | Path | None = None) ->
 
 def frames_of_day(day: Day) -> tuple[DataFrame, DataFrame]:
     """A day's legs and balances as pandas frames, with the columns that files have."""
-    return legs_table(day).to_pandas(), balances_table(day.balances, day.floors).to_pandas()
+    return frame_of_arrow(legs_table(day)), frame_of_arrow(balances_table(day.balances, day.floors))
 
 
 def day_of_case(case: Case, *, arrival_s: int = 0) -> Day:
@@ -158,6 +158,15 @@ def arrow_of_frame(frame: Any, label: str) -> Any:
         raise InvalidField(label, "must be a table whose columns have one type each", shown(str(error))) from None
 
 
+def frame_of_arrow(table: Any) -> DataFrame:
+    """An arrow table as a pandas frame; integers with gaps stay integers (pandas alone would make them floats)."""
+    import pandas as pd
+
+    gaps = {pa.int64()} if any(column.null_count for column in table.columns) else set()
+    frame: DataFrame = table.to_pandas(types_mapper=lambda kind: pd.Int64Dtype() if kind in gaps else None)
+    return frame
+
+
 def _is_parquet(path: str | Path) -> bool:
     return Path(path).suffix.lower() in PARQUET_SUFFIXES
 
@@ -185,9 +194,22 @@ def _write(table: Any, path: str | Path, label: str) -> None:
         if _is_parquet(path):
             pyarrow.parquet.write_table(table, str(path))
         else:
+            _check_survives_csv(table, label)
             pyarrow.csv.write_csv(table, str(path), pyarrow.csv.WriteOptions(quoting_style="needed"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InvalidField(label, f"cannot write {shown(str(path))}: {shown(str(error))}") from None
+
+
+def _check_survives_csv(table: Any, label: str) -> None:
+    """Refuse names that would be read back as others."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_string(column.type):
+            broken = pc.match_substring_regex(column, "[\r\n]")
+            lost = pc.or_(broken, pc.not_equal(pc.utf8_trim_whitespace(column), column))
+            row = pc.index(lost, True).as_py()
+            if row >= 0:
+                problem = "must have no line break, and no blank at either end, to be written as CSV"
+                raise InvalidField(f"{label} row {row + 1}, column {name}", problem, shown(column[row].as_py()))
 
 
 def _day(
