@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from liquidity.arrays import Int64s
-from liquidity.day import Day
 from liquidity.errors import InvalidField, shown
+from liquidity.metrics import queue_over_time, throughput
 from liquidity.model import Amounts, Queue
 
 if TYPE_CHECKING:
@@ -26,8 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from liquidity.simulation import SimulationResult
-
-Floats = NDArray[np.float64]
 
 LINES: Sequence[Any] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "x")
@@ -45,53 +38,57 @@ MAX_LABELS = 12
 
 HOUR_S = 3600
 
+SAMPLE_S = 60
+"""Seconds between the points of a curve over the day."""
+
 SCALES = ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k"))
 
 
 def plot_queue(
-    results: SimulationResult | Sequence[SimulationResult], *, minor_per_unit: int = 1, ax: Axes | None = None
+    results: SimulationResult | Sequence[SimulationResult],
+    *,
+    every_s: int = SAMPLE_S,
+    minor_per_unit: int = 1,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Value that has entered and not settled, over the day; one line per result, named by its policy.
+    """Value queued over the day, sampled ``every_s`` seconds; one line per result, named by its policy.
 
-    All legs count, in the reporting currency. What never settles stays in the picture until the end.
+    All legs count, in the reporting currency: :func:`liquidity.metrics.queue_over_time`, its currencies added up.
     """
     given = _several(results)
     axes = _axes(ax, (8, 4))
     for (line, _, grey), result in zip(_styles(len(given)), given, strict=False):
-        worth, entered, settled = _worth(result.day), result.entered_at_s, result.settled_at_s
-        second = np.concatenate((entered[entered >= 0], settled[settled >= 0]))
-        change = np.concatenate((worth[entered >= 0], -worth[settled >= 0])) / minor_per_unit
-        at, level = _levels(second, change, given)
-        axes.plot(at, level, linestyle=line, color=grey, label=result.policy.name, drawstyle="steps-post")
+        frame = queue_over_time(result, every_s)
+        value = sum(
+            (
+                frame[f"queued_{currency}_minor"].astype(float) * float(result.day.rates.get(currency, 1))
+                for currency in _currencies(result.day.queue)
+            ),
+            start=0.0 * frame["time_s"],
+        )
+        axes.plot(frame["time_s"], value / minor_per_unit, linestyle=line, color=grey, label=result.policy.name)
     axes.set_ylabel("value queued (reporting currency,\n" + ("minor" if minor_per_unit == 1 else "major") + " units)")
     axes.set_ylim(bottom=0)
-    return _finished(_over_the_day(axes), legend=True)
+    return _finished(_over_the_day(axes, given, every_s), legend=True)
 
 
-def plot_throughput(results: SimulationResult | Sequence[SimulationResult], *, ax: Axes | None = None) -> Axes:
+def plot_throughput(
+    results: SimulationResult | Sequence[SimulationResult], *, every_s: int = SAMPLE_S, ax: Axes | None = None
+) -> Axes:
     """Share of the day's value settled by when; one line per result, and what had arrived by then as a thin line.
 
-    All legs count; held obligations don't. The value-weighted throughput curve of A. Kokkola (ed.), *The payment
-    system*, ECB 2010, and of the monitoring tool that BCBS 248 (2013) calls intraday throughput.
+    :func:`liquidity.metrics.throughput`, sampled ``every_s`` seconds.
     """
     given = _several(results)
     axes = _axes(ax, (8, 4))
-    for (line, _, grey), result in zip(_styles(len(given)), given, strict=False):
-        worth, settled = _worth(result.day), result.settled_at_s
-        at, level = _levels(settled[settled >= 0], worth[settled >= 0], given)
-        axes.plot(
-            at,
-            100 * level / max(worth.sum(), 1),
-            linestyle=line,
-            color=grey,
-            label=result.policy.name,
-            drawstyle="steps-post",
-        )
-    worth = _worth(given[0].day)
-    at, level = _levels(given[0].day.arrival_s, worth, given)
-    axes.plot(at, 100 * level / max(worth.sum(), 1), color="0.7", linewidth=0.8, label="arrived")
+    frames = [throughput(result, every_s) for result in given]
+    for (line, _, grey), result, frame in zip(_styles(len(given)), given, frames, strict=False):
+        settled = 100 * frame["settled_share"].astype(float)
+        axes.plot(frame["time_s"], settled, linestyle=line, color=grey, label=result.policy.name)
+    arrived = 100 * frames[0]["arrived_share"].astype(float)
+    axes.plot(frames[0]["time_s"], arrived, color="0.7", linewidth=0.8, label="arrived")
     axes.set(ylabel="settled (% of the day's value)", ylim=(0, 103))
-    return _finished(_over_the_day(axes), legend=True)
+    return _finished(_over_the_day(axes, given, every_s), legend=True)
 
 
 def plot_network(
@@ -223,33 +220,25 @@ def _several(results: SimulationResult | Sequence[SimulationResult]) -> list[Sim
     return given
 
 
-def _worth(day: Day) -> Floats:
-    """Value of each obligation, all legs, in minor units of the reporting currency; held ones 0."""
-    arrays = day.queue.arrays()
-    if arrays is None:
-        legs = [[float(leg.amount * Fraction(day.rates.get(leg.currency, 1))) for leg in one.legs] for one in day.queue]
-        return np.array([0.0 if one.held else sum(worth) for one, worth in zip(day.queue, legs, strict=True)])
-    rate = np.array([float(day.rates.get(currency, 1)) for currency in arrays.currencies])
-    worth = np.bincount(arrays.leg_obligation, arrays.amount * rate[arrays.currency], minlength=len(day.queue))
-    return np.where(arrays.held, 0.0, worth)
-
-
-def _levels(second: Int64s, change: Floats, results: Sequence[SimulationResult]) -> tuple[Int64s, Floats]:
-    """The seconds at which something changes, and the level from then on; from the first event of all to the last."""
-    first = min((int(one.day.arrival_s[0]) for one in results if len(one.day.arrival_s)), default=0)
-    last = max(int(max(one.day.arrival_s.max(initial=0), one.settled_at_s.max(initial=0))) for one in results)
-    at, index = np.unique(np.concatenate((second, [first, last])), return_inverse=True)
-    level: Floats = np.cumsum(np.bincount(index, np.concatenate((change, [0.0, 0.0])), minlength=len(at)))
-    return at, level
-
-
-def _over_the_day(axes: Axes) -> Axes:
+def _over_the_day(axes: Axes, results: Sequence[SimulationResult], every_s: int) -> Axes:
+    """The axis of time, from the first arrival to the last arrival or settlement of all results."""
     from matplotlib.ticker import MaxNLocator
 
+    first = min((int(one.day.arrival_s[0]) for one in results if len(one.day.arrival_s)), default=0)
+    last = max(int(max(one.day.arrival_s.max(initial=0), one.settled_at_s.max(initial=0))) for one in results)
+    axes.set_xlim(first - every_s, last + every_s)
     axes.set_xlabel("time of day (HH:MM)")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.2, 1.8, 2.4, 3.6, 7.2, 10]))
     axes.xaxis.set_major_formatter(lambda second, _: f"{int(second) // HOUR_S:02d}:{int(second) // 60 % 60:02d}")
     return axes
+
+
+def _currencies(queue: Queue) -> Sequence[str]:
+    """The currencies in which a queue's legs are."""
+    arrays = queue.arrays()
+    if arrays is not None:
+        return arrays.currencies
+    return sorted({leg.currency for obligation in queue for leg in obligation.legs})
 
 
 def _arrows(queue: Queue, settled: set[str]) -> dict[tuple[str, str, str, bool], int]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from liquidity.day import Day
 from liquidity.errors import InvalidField, shown
+from liquidity.metrics import with_liquidity
 from liquidity.simulation import Policy, simulate
 
 if TYPE_CHECKING:
@@ -138,9 +139,7 @@ def liquidity_curve(
 
 
 def _with_liquidity(day: Day, *, alpha: Fraction | float, seed: int) -> Day:
-    from liquidity.metrics import with_liquidity
-
-    return with_liquidity(day, alpha)
+    return with_liquidity(day, Fraction(str(alpha)) if isinstance(alpha, float) else alpha)
 
 
 def _tasks(grid: Mapping[str, Sequence[Any]], seeds: Sequence[int], policies: Mapping[str, Policy]) -> Iterator[_Task]:
