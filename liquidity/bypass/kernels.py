@@ -36,6 +36,26 @@ def compiled(function: _F) -> _F:
 
 
 @compiled
+def spread(order: Int64s, member: Int64s, worth: Int64s, left: Floats, values: Floats) -> None:
+    """Share out what like columns settle together, so that at most a few of them settle in part.
+
+    ``order``: columns, largest first; ``left`` (per group of like columns, changed): worth to be settled. Largest
+    first, what fits is taken whole; the rest goes to the smallest that are not.
+    """
+    for at in range(len(order)):
+        column = order[at]
+        fits = worth[column] <= left[member[column]] * (1 + 1e-12)
+        values[column] = 1.0 if fits else 0.0
+        if fits:
+            left[member[column]] -= worth[column]
+    for at in range(len(order) - 1, -1, -1):
+        column = order[at]
+        if values[column] == 0.0 and left[member[column]] > 0.0:
+            values[column] = min(1.0, left[member[column]] / worth[column])
+            left[member[column]] -= values[column] * worth[column]
+
+
+@compiled
 def slack_of(start: Int64s, row: Int32s, change: Int64s, room: Int64s, chosen: Bools) -> Int64s:
     """Room left in each row."""
     slack = room.copy()
@@ -101,7 +121,7 @@ def _best_to_drop(
     if best < 0:
         for at in range(low - 1, row_start[short] - 1, -1):
             if chosen[users[at]]:
-                return users[at]
+                return int(users[at])
     return best
 
 

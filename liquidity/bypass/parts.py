@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liquidity.bypass.kernels import Bools, Floats, Int64s
+from liquidity.bypass.kernels import Bools, Floats, Int64s, spread
 from liquidity.program import Program
 
 PENALTY = 10.0
 """What a unit of overdraft costs in an elastic part, in units of what payments through that row are worth. Overdraft is
 allowed at that price so that there always is an answer; a repair then settles what is left of it."""
+
+CERTAIN = 1e-6
+"""Fractions this close to 0 or 1 are taken for that."""
 
 TOLERANCE = 1e-6
 """As much as HiGHS may overdraw; else a part could be left with no answer by the tolerance of the one before."""
@@ -99,7 +102,13 @@ def solve_part(
     if found.x is None:
         return None
     values = np.ones(len(part.worth))
-    values[merged.columns] = np.clip(found.x[:columns], 0.0, 1.0)[merged.member]
+    fractions = np.clip(found.x[:columns], 0.0, 1.0)
+    values[merged.columns] = fractions[merged.member]
+    largest_first = np.argsort(-part.worth[merged.columns], kind="stable")
+    shared = np.empty(len(merged.columns))
+    spread(largest_first, merged.member, part.worth[merged.columns], fractions * merged.worth, shared)
+    partly = (values[merged.columns] > CERTAIN) & (values[merged.columns] < 1 - CERTAIN)
+    values[merged.columns[partly]] = shared[partly]
     overdraft = found.x[columns:] if elastic else np.zeros(rows)
     is_overdrawn = bool(overdraft.max(initial=0.0) > OVERDRAWN)
     return Solved(values, -float(found.fun) * unit, overdraft * (unit / merged.row_scale), is_overdrawn)

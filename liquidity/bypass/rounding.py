@@ -18,7 +18,7 @@ import numpy as np
 
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats, Int64s
-from liquidity.bypass.parts import restricted, solve_part, used_by
+from liquidity.bypass.parts import CERTAIN, restricted, solve_part, used_by
 from liquidity.program import Program
 from liquidity.relaxation import Relaxation, solve_relaxation
 
@@ -45,7 +45,7 @@ CLOSING = 12
 CLOSING_LEAST = 50
 """Rounds after the windows, each of half of what is still free and at least so many columns."""
 
-MOST_SHARE = 0.25
+MOST_SHARE = 0.3
 """Of the seconds left, for one window. The first needs most."""
 
 NEARLY_ALL = 0.9985
@@ -107,6 +107,8 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: 
     )
     by_worth = np.argsort(-program.worth, kind="stable")
     is_small = columns <= MIXED_COLUMNS
+    if is_small:
+        state = _relaxed(program, state, True)
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
     ends = [int(np.ceil(end * columns)) for end in (WINDOWS if is_small else LARGE_WINDOWS)]
@@ -127,23 +129,34 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: 
 def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing:
     """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
 
-    By rounding where that keeps nearly all worth, else by a mixed-integer program.
+    By rounding where that keeps nearly all worth, else by a mixed-integer program over all of the window, and where
+    that ends with little, over the columns that settle in part now.
     """
     rounded = _rounded(program, state, window, True)
     if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
         return rounded
-    solved = _solved(program, state, window, seconds)
-    if solved is None:
-        forgiven = _relaxed(program, state, True)
-        if forgiven.overdraft.any():  # mostly by the tolerances of the programs before: what is left of it is repaired
-            extra = np.ceil(forgiven.overdraft * FORGIVEN).astype(np.int64)
-            state = replace(forgiven, room=state.room + extra, overdraft=np.zeros(len(extra)))
-            solved = _solved(program, state, window, seconds)
-    if rounded.is_overdrawn and solved is not None and solved.expected >= LITTLE * state.expected:
-        return solved
-    if rounded.is_overdrawn:
-        return state
-    return rounded if solved is None or rounded.expected > solved.expected else solved
+    in_part = window[(state.values[window] > CERTAIN) & (state.values[window] < 1 - CERTAIN)]
+    whole = window[(state.values[window] <= CERTAIN) | (state.values[window] >= 1 - CERTAIN)]
+    best = None if rounded.is_overdrawn else rounded
+    for begun, binary in ((state, window), (_fixed(program, state, whole, state.values, 0.5), in_part)):
+        solved = _solved(program, begun, binary, seconds)
+        if solved is not None and (best is None or solved.expected > best.expected):
+            best = solved
+        if best is not None and best.expected >= LITTLE * state.expected:
+            break
+    if best is None or best.expected < LITTLE * state.expected:
+        return _forgiven(program, state)
+    return best
+
+
+def _forgiven(program: Program, state: _Fixing) -> _Fixing:
+    """The state with as much room as it overdraws whatever is chosen, mostly by the tolerances of earlier programs.
+
+    Else no later program had an answer; what is left of it at the end is repaired.
+    """
+    relaxed = _relaxed(program, state, True)
+    extra = np.ceil(relaxed.overdraft * FORGIVEN).astype(np.int64)
+    return replace(relaxed, room=state.room + extra, overdraft=np.zeros(len(extra)), is_overdrawn=False)
 
 
 def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, least: float) -> _Fixing:

@@ -1,0 +1,167 @@
+"""Most value in free order against brute force, and what must hold of any answer."""
+
+from fractions import Fraction
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liquidity import InvalidSettlement, Leg, Limits, Obligation, Queue, check_settlement, resolve
+from liquidity.bypass import answering
+from tests.property.test_liquidity_elimination import (
+    BANKS,
+    CURRENCIES,
+    PROFILE,
+    balance_tables,
+    queues,
+    scaled,
+    terms,
+)
+
+SOME = settings(PROFILE, max_examples=100)
+FEW = settings(PROFILE, max_examples=25)
+OBJECTIVES = st.sampled_from(["value", "count", "priority"])
+rates = st.fixed_dictionaries({"THB": st.sampled_from([Fraction(1), Fraction(10, 46), 3])})
+
+
+def urgency(obligation):
+    ranks = [obligation.priority if leg.priority is None else leg.priority for leg in obligation.legs]
+    return min((rank is None, rank or 0) for rank in ranks)
+
+
+def measured(queue, chosen, objective, given_rates):
+    """What a set is worth: a number, or for ``priority`` one per class, most urgent first."""
+    picked = [one for one in queue if one.id in chosen]
+    if objective == "count":
+        return len(picked)
+    values = {
+        one.id: sum((given_rates.get(leg.currency, 1) * leg.amount for leg in one.legs), Fraction(0)) for one in picked
+    }
+    if objective == "value":
+        return sum(values.values(), Fraction(0))
+    classes = sorted({urgency(one) for one in queue if not one.held})
+    return [sum((values[one.id] for one in picked if urgency(one) == rank), Fraction(0)) for rank in classes]
+
+
+def brute_force(queue, balances, objective, given_rates, given_terms):
+    free = [one.id for one in queue if not one.held]
+    best = measured(queue, (), objective, given_rates)
+    for size in range(1, len(free) + 1):
+        for chosen in combinations(free, size):
+            try:
+                check_settlement(queue, balances, chosen, **given_terms)
+            except InvalidSettlement:
+                continue
+            best = max(best, measured(queue, set(chosen), objective, given_rates))
+    return best
+
+
+def answer_of(queue, balances, objective, given_rates, given_terms, **options):
+    answer = resolve(queue, balances, order="bypass", objective=objective, rates=given_rates, **given_terms, **options)
+    closing = check_settlement(queue, balances, answer.settled, closing_balances=answer.closing_balances, **given_terms)
+    assert closing == answer.closing_balances
+    assert answer.objective <= answer.upper_bound
+    return answer
+
+
+@SOME
+@given(queues(most=8), balance_tables, OBJECTIVES, rates, terms)
+def test_a_small_queue_settles_the_most_there_is_with_proof(queue, balances, objective, given_rates, given_terms):
+    answer = answer_of(queue, balances, objective, given_rates, given_terms)
+    assert answer.proof == "optimal"
+    assert measured(queue, set(answer.settled), objective, given_rates) == brute_force(
+        queue, balances, objective, given_rates, given_terms
+    )
+
+
+@FEW
+@given(queues(most=7), balance_tables, OBJECTIVES, rates, terms)
+def test_the_search_for_larger_queues_is_bounded_and_right_when_it_says_so(
+    queue, balances, objective, given_rates, given_terms
+):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(answering, "PLAIN_LEGS", -1)
+        answer = answer_of(queue, balances, objective, given_rates, given_terms, work_limit=6)
+    best = brute_force(queue, balances, objective, given_rates, given_terms)
+    found = measured(queue, set(answer.settled), objective, given_rates)
+    fifo = measured(queue, set(resolve(queue, balances, **given_terms).settled), objective, given_rates)
+    assert fifo <= found <= best
+    assert answer.upper_bound >= (
+        sum(best, Fraction(0)) if objective == "priority" and answer.proof == "optimal" else 0
+    )
+    if objective != "priority":
+        assert best <= answer.upper_bound
+    if answer.proof == "optimal":
+        assert found == best
+
+
+@FEW
+@given(queues(most=12), balance_tables, rates, terms, st.sampled_from([3, 10**15, 2**62, 10**40]))
+def test_scaling_every_amount_scales_the_most_there_is(queue, balances, given_rates, given_terms, factor):
+    answer = answer_of(queue, balances, "value", given_rates, given_terms)
+    larger = Queue(
+        Obligation(
+            o.id, [Leg(x.payer, x.payee, x.currency, x.amount * factor, x.priority) for x in o.legs], o.priority, o.held
+        )
+        for o in queue
+    )
+    limits = given_terms["limits"]
+    large_terms = {
+        "floors": scaled(given_terms["floors"], factor),
+        "limits": Limits(scaled(limits.bilateral, factor), scaled(limits.multilateral, factor)),
+    }
+    large = answer_of(larger, scaled(balances, factor), "value", given_rates, large_terms)
+    assert large.objective == answer.objective * factor
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(answering, "PLAIN_LEGS", -1)
+        searched = answer_of(larger, scaled(balances, factor), "value", given_rates, large_terms, work_limit=4)
+    assert searched.objective <= large.objective <= searched.upper_bound
+
+
+@FEW
+@given(queues(most=12), balance_tables, rates, terms, st.permutations(BANKS))
+def test_renaming_banks_leaves_the_most_there_is(queue, balances, given_rates, given_terms, names):
+    new = dict(zip(BANKS, names, strict=True))
+
+    def renamed(table):
+        return {new[bank]: row for bank, row in table.items()}
+
+    other = Queue(
+        Obligation(
+            o.id,
+            [Leg(new[x.payer], new[x.payee], x.currency, x.amount, x.priority) for x in o.legs],
+            o.priority,
+            o.held,
+        )
+        for o in queue
+    )
+    limits = given_terms["limits"]
+    other_terms = {
+        "floors": renamed(given_terms["floors"]),
+        "limits": Limits(
+            {new[bank]: renamed(row) for bank, row in limits.bilateral.items()}, renamed(limits.multilateral)
+        ),
+    }
+    answer = answer_of(queue, balances, "value", given_rates, given_terms)
+    assert answer_of(other, renamed(balances), "value", given_rates, other_terms).objective == answer.objective
+
+
+@FEW
+@given(queues(most=20), balance_tables, terms, st.integers(0, 3))
+def test_a_seed_and_a_work_limit_give_one_answer(queue, balances, given_terms, seed):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(answering, "PLAIN_LEGS", -1)
+        first, second = (
+            answer_of(queue, balances, "value", {}, given_terms, seed=seed, work_limit=5, jobs=jobs) for jobs in (1, 2)
+        )
+    assert first == second
+
+
+@FEW
+@given(queues(most=10), balance_tables, terms)
+def test_every_currency_sums_to_what_it_was(queue, balances, given_terms):
+    answer = answer_of(queue, balances, "value", {}, given_terms)
+    for code in CURRENCIES:
+        opened = sum(row.get(code, 0) for row in balances.values())
+        assert sum(row.get(code, 0) for row in answer.closing_balances.values()) == opened
