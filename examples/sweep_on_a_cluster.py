@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results="sweep.jsonl",
         )
     print(frame.groupby(["policy", "alpha"], sort=False)[["delay_indicator"]].mean())
-    plot_liquidity_delay(frame, liquidity="alpha", delay="delay_indicator")
+    plot_liquidity_delay(frame)
     plt.savefig("sweep.png")
     return 0
 

@@ -41,6 +41,22 @@ HOUR_S = 3600
 SAMPLE_S = 60
 """Seconds between the points of a curve over the day."""
 
+UNITS = {
+    "_reporting": "minor units of the reporting currency",
+    "_minor": "minor units",
+    "_s": "s",
+    "_count": "number",
+    "_share": "share, 0 to 1",
+    "_percent": "%",
+    "_indicator": "0 to 1",
+    "_ratio": "ratio",
+    "alpha": "0: net bound, 1: gross bound",
+}
+"""What the ending of a column's name says of its unit."""
+
+SILENT = frozenset({"_reporting", "_minor", "_s", "_percent"})
+"""Endings that say nothing beside their unit."""
+
 SCALES = ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k"))
 
 
@@ -152,7 +168,12 @@ def plot_network(
 
 
 def plot_liquidity_delay(
-    frame: DataFrame, *, liquidity: str, delay: str, by: str = "policy", ax: Axes | None = None
+    frame: DataFrame,
+    *,
+    liquidity: str = "alpha",
+    delay: str = "delay_indicator",
+    by: str = "policy",
+    ax: Axes | None = None,
 ) -> Axes:
     """Delay over liquidity, one line per policy: the curve that an α-sweep gives.
 
@@ -166,11 +187,11 @@ def plot_liquidity_delay(
     """
     _need(frame, liquidity, delay, by)
     axes = _axes(ax, (7, 4.5))
-    keys = [by, "alpha"] if "alpha" in frame.columns else [by, liquidity]
-    means = frame.groupby(keys, sort=False)[[liquidity, delay]].mean() if keys[1] == "alpha" else frame.set_index(keys)
     groups = list(frame[by].drop_duplicates())
     for (line, marker, grey), name in zip(_styles(len(groups)), groups, strict=False):
-        points = means.loc[[name], [liquidity, delay]] if keys[1] == "alpha" else frame.loc[frame[by] == name]
+        points = frame.loc[frame[by] == name]
+        if "alpha" in frame.columns:
+            points = points.groupby("alpha", as_index=False)[sorted({liquidity, delay} - {"alpha"})].mean()
         points = points.sort_values(liquidity)
         axes.plot(
             points[liquidity], points[delay], linestyle=line, marker=marker, color=grey, label=str(name), markersize=5
@@ -332,6 +353,10 @@ def _need(frame: DataFrame, *columns: str) -> None:
 
 
 def _label(column: str) -> str:
+    """A column's name with its unit, which its ending tells."""
+    for ending, unit in UNITS.items():
+        if column.endswith(ending):
+            return f"{column.removesuffix(ending) if ending in SILENT else column} ({unit})".replace("_", " ")
     return column.replace("_", " ")
 
 

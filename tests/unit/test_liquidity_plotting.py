@@ -136,13 +136,23 @@ def test_without_alpha_the_points_are_drawn_as_they_are() -> None:
     assert list(line.get_ydata()) == [2, 1, 0]
 
 
+def test_liquidity_may_be_said_as_alpha_and_endings_of_names_become_units() -> None:
+    frame = pd.DataFrame({"policy": ["wait"] * 2, "alpha": [1.0, 0.0], "delay_indicator": [0.0, 0.5]})
+    axes = plot_liquidity_delay(frame, liquidity="alpha", delay="delay_indicator")
+    assert list(axes.get_lines()[0].get_xdata()) == [0, 1]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "alpha (0: net bound, 1: gross bound)",
+        "delay indicator (0 to 1)",
+    )
+
+
 def test_bars_are_as_long_as_their_values_and_told_apart_by_hatches() -> None:
     frame = pd.DataFrame({"order": ["fifo", "bypass"], "settled_percent": [18, 90.5], "bound": [92, 92]})
     axes = plot_comparison(frame, "settled_percent", by="order", bound="bound")
     assert [bar.get_width() for bar in axes.patches] == [18, 90.5]
     assert len({bar.get_hatch() for bar in axes.patches}) == 2
     assert [text.get_text() for text in axes.texts] == ["18", "90.5"]
-    assert "settled percent" in axes.get_xlabel()
+    assert axes.get_xlabel() == "settled (%)   (tick: bound)"
 
 
 def test_a_picture_goes_where_it_is_told() -> None:
