@@ -159,6 +159,7 @@ abstract contract Locks is Payments {
         if (_locks.length == 0) return;
         uint256 index = _pick(seed);
         Lock memory lock_ = _locks[index];
+        _arriveAtTheEdge(_mix(seed, 4), lock_.terms.timelock);
         _on(lock_.ledger);
         Leg[] memory legs = abi.decode(lock_.legs, (Leg[]));
         if (_mix(seed, 1) % 3 == 0) _obstruct(_mix(seed, 2), legs[_mix(seed, 3) % legs.length]);
@@ -184,9 +185,8 @@ abstract contract Locks is Payments {
     /// @notice A thief claims an obligation of which one payer sleeps, after that payer has locked as much for another:
     /// what is held for one obligation must not pay another.
     function claimHalf(uint256 seed) external {
-        if (_locks.length == 0) return;
-        Lock memory half = _locks[_pick(seed)];
-        if (half.state != IPvPSettlement.State.Locked || half.mask == half.full || nowS >= half.terms.timelock) return;
+        (bool found, Lock memory half) = _openHalf();
+        if (!found) return;
         _on(half.ledger);
         Leg[] memory legs = abi.decode(half.legs, (Leg[]));
         for (uint256 i = 0; i < legs.length; ++i) {
@@ -202,6 +202,7 @@ abstract contract Locks is Payments {
     function refund(uint256 seed) external {
         if (_locks.length == 0) return;
         uint256 index = _pick(seed);
+        _arriveAtTheEdge(_mix(seed, 4), _locks[index].terms.timelock);
         _on(_locks[index].ledger);
         Leg[] memory legs = abi.decode(_locks[index].legs, (Leg[]));
         if (_mix(seed, 1) % 3 == 0) _obstruct(_mix(seed, 2), legs[_mix(seed, 3) % legs.length]);
@@ -242,10 +243,29 @@ abstract contract Locks is Payments {
         stateOf[lock_.ledger][lock_.id] = IPvPSettlement.State.Refunded;
     }
 
-    /// @dev One of the last six locks: older ones have mostly ended.
-    function _pick(uint256 seed) private view returns (uint256) {
+    /// @dev The latest lock that still waits for a payer, among the last twelve.
+    function _openHalf() private view returns (bool found, Lock memory half) {
+        for (uint256 back = 1; back <= 12 && back <= _locks.length; ++back) {
+            half = _locks[_locks.length - back];
+            bool open = half.state == IPvPSettlement.State.Locked && nowS < half.terms.timelock;
+            if (open && half.mask != half.full) return (true, half);
+        }
+    }
+
+    /// @dev One of the last six locks: older ones have mostly ended. Three times of four one that is still open, if any.
+    function _pick(uint256 seed) private view returns (uint256 index) {
         uint256 recent = _locks.length < 6 ? _locks.length : 6;
-        return _locks.length - 1 - _mix(seed, 9) % recent;
+        uint256 first = _mix(seed, 9) % recent;
+        for (uint256 i = 0; i < recent; ++i) {
+            index = _locks.length - 1 - (first + i) % recent;
+            if (_mix(seed, 10) % 4 == 0 || _locks[index].state == IPvPSettlement.State.Locked) return index;
+        }
+    }
+
+    /// @dev Whoever claims or refunds comes, once in eight times, a second before the timelock, in its second or after.
+    function _arriveAtTheEdge(uint256 seed, uint256 timelock) private {
+        uint256 target = timelock + (seed >> 8) % 3 - 1;
+        if (seed % 8 == 0 && target > nowS) _pass(target - nowS);
     }
 
     function _claimData(Lock memory lock_, Leg[] memory legs, bytes32 preimage) private view returns (bytes memory) {
