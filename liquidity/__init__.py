@@ -22,6 +22,7 @@ from liquidity.model import NO_PRIORITY, Leg, Limits, Obligation, Queue
 from liquidity.resolution import Resolution, resolve
 
 if TYPE_CHECKING:
+    from liquidity.comparing import compare
     from liquidity.day import Day, Hours, Outage
     from liquidity.generating import Traffic, generate_day, generate_queue, opening_balances
     from liquidity.plotting import plot_comparison, plot_liquidity_delay, plot_network, plot_queue, plot_throughput
@@ -36,6 +37,7 @@ _LATER = {
     "Day": "day",
     "Delay": "simulation",
     "HONG_KONG": "presets",
+    "compare": "comparing",
     "Hours": "day",
     "Outage": "day",
     "Policy": "simulation",
@@ -101,6 +103,7 @@ __all__ = [
     "best_injection",
     "case_of_day",
     "check_settlement",
+    "compare",
     "day_of_case",
     "day_of_frames",
     "diagnose",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,6 +33,20 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_REFUSED, f"{message}; try: {self.prog} --help\n".replace("\n", " ").rstrip() + "\n")
+
+
+@contextmanager
+def _solvers_silenced() -> Iterator[None]:
+    """HiGHS prints a line of its own now and then, past Python; only the answer may stand on standard output."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _seconds(text: str) -> float:
@@ -100,18 +116,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         case = read_case(options.case)
         started = time.perf_counter()
-        resolution = resolve(
-            case.queue,
-            case.balances,
-            order=options.order,
-            floors=case.floors,
-            limits=case.limits,
-            rates=case.rates,
-            time_limit_s=options.time_limit,
-            work_limit=options.work_limit,
-            objective=options.objective,
-            seed=options.seed,
-        )
+        with _solvers_silenced():
+            resolution = resolve(
+                case.queue,
+                case.balances,
+                order=options.order,
+                floors=case.floors,
+                limits=case.limits,
+                rates=case.rates,
+                time_limit_s=options.time_limit,
+                work_limit=options.work_limit,
+                objective=options.objective,
+                seed=options.seed,
+            )
         elapsed_s = time.perf_counter() - started
     except LiquidityError as error:
         print(error, file=sys.stderr)
