@@ -76,6 +76,7 @@ class Engine:
         self.since_run = 0
         self.joined_since_run = Fraction(0)
         self.runs: list[tuple[int, int]] = []
+        self.changed = False  # since the last run: the same queue and money settle nothing more in the same order
         self.operator_down = False
         self.missed_run = False
         self.richer: deque[Account] = deque()  # accounts to look at, each at most once
@@ -165,6 +166,7 @@ class Engine:
     def _settled(self, number: int, t: int) -> None:
         """Its money has moved: write it down, and look again at whoever received."""
         self.settled_at[number], self.batch[number] = t, self.batches
+        self.changed = True
         for leg in self.obligations[number].legs:
             for account in ((leg.payee, leg.currency), (leg.payer, leg.currency)):
                 self._look_again(account)
@@ -199,6 +201,7 @@ class Engine:
                 self.batches += 1
                 return
         if self.policy.queued:
+            self.changed = True
             self.place[number] = places
             for account, place in places.items():
                 insort_right(self.queues[account], place)
@@ -206,6 +209,7 @@ class Engine:
                 self.joined_since_run += leg.amount * self.day.rates.get(leg.currency, 1)
 
     def _leave(self, number: int) -> None:
+        self.changed = True
         for account, place in self.place.pop(number).items():
             self.queues[account].remove(place)
 
@@ -234,7 +238,8 @@ class Engine:
             return
         self.since_run, self.joined_since_run = 0, Fraction(0)
         numbers = sorted(self.place, key=lambda number: next(iter(self.place[number].values())).entered)
-        ids = set(self._chosen(numbers)) if numbers else set()
+        may_settle = numbers and (self.changed or self.policy.resolver is not None)
+        ids = set(self._chosen(numbers)) if may_settle else set()
         settling = [number for number in numbers if self.obligations[number].id in ids]
         for number in settling:
             self._move(number, 1)
@@ -243,6 +248,7 @@ class Engine:
             self._settled(number, t)
         self.runs.append((t, self.batches if settling else NEVER))
         self.batches += bool(settling)
+        self.changed = False
         self.drain(t)
 
     def _chosen(self, numbers: Sequence[int]) -> Iterable[str]:
