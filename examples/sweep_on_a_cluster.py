@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from fractions import Fraction
 
 import matplotlib.pyplot as plt
 from distributed import Client, LocalCluster
 
-from liquidity import CORRIDOR, Policy, generate_day
+from liquidity import CORRIDOR, Day, Policy, generate_day
+from liquidity.metrics import with_liquidity
 from liquidity.plotting import plot_liquidity_delay
 from liquidity.sweeping import sweep
 
@@ -26,14 +27,19 @@ POLICIES = {
 }
 
 
+def make_day(seed: int, alpha: Fraction) -> Day:
+    """A drawn day on which every account opens between its net (0) and its gross (1) bound."""
+    return with_liquidity(generate_day(SMALL_CORRIDOR, seed=seed), alpha)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep, print its means, draw its curve."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     with _client(given) as client:
         frame = sweep(
-            partial(generate_day, SMALL_CORRIDOR, beta=0.01),
+            make_day,
             POLICIES,
-            grid={"alpha": [0.5, 0.75, 1, 1.5, 2]},
+            grid={"alpha": [Fraction(quarters, 4) for quarters in range(5)]},
             seeds=range(1, 6),
             executor=client.get_executor(),
             results="sweep.jsonl",

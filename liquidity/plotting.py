@@ -50,7 +50,7 @@ UNITS = {
     "_percent": "%",
     "_indicator": "0 to 1",
     "_ratio": "ratio",
-    "alpha": "0: net bound, 1: gross bound",
+    "alpha": "level of liquidity, a pure number",
 }
 """What the ending of a column's name says of its unit."""
 

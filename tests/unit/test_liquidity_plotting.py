@@ -141,7 +141,7 @@ def test_liquidity_may_be_said_as_alpha_and_endings_of_names_become_units() -> N
     axes = plot_liquidity_delay(frame, liquidity="alpha", delay="delay_indicator")
     assert list(axes.get_lines()[0].get_xdata()) == [0, 1]
     assert (axes.get_xlabel(), axes.get_ylabel()) == (
-        "alpha (0: net bound, 1: gross bound)",
+        "alpha (level of liquidity, a pure number)",
         "delay indicator (0 to 1)",
     )
 
