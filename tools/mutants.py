@@ -311,11 +311,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Break the contracts on purpose and see which test notices.")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="draw N random mutants instead of the named")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="go on behind a sample's first N mutants")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", help="named mutants whose name contains this")
     parser.add_argument("--goal", type=float, default=0.9, help="least share of a sample that must be caught")
     options = parser.parse_args(arguments)
-    mutants = sample(options.sample, options.seed) if options.sample else named_mutants()
+    mutants = sample(options.sample, options.seed)[options.skip :] if options.sample else named_mutants()
     verdicts = list(judge_all([one for one in mutants if options.only in one.name], jobs=options.jobs))
     count = {kind: sum(one.outcome == kind for one in verdicts) for kind in ("caught", "survived", "same", "invalid")}
     judged = count["caught"] + count["survived"]
