@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "simulate":
-            print(run_simulate(options))
+            with _solvers_silenced():
+                answer = run_simulate(options)
+            print(answer)
             return 0
         case = read_case(options.case)
         started = time.perf_counter()

@@ -46,7 +46,7 @@ UNITS = {
     "_minor": "minor units",
     "_s": "s",
     "_count": "number",
-    "_share": "share, 0 to 1",
+    "_share": "0 to 1",
     "_percent": "%",
     "_indicator": "0 to 1",
     "_ratio": "ratio",

@@ -17,9 +17,9 @@ DAYS = Path(__file__).resolve().parents[2] / "examples" / "days"
 DAY, BALANCES = str(DAYS / "corridor.csv"), str(DAYS / "corridor-balances.csv")
 
 
-def _answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+def _answer(capfd: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
     assert main(["simulate", *arguments]) == 0
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert said.err == ""
     assert said.out.count("\n") == 1
     answer = json.loads(said.out)
@@ -27,8 +27,8 @@ def _answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, ob
     return answer
 
 
-def test_the_example_day_settles_as_it_does_when_called_from_python(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = _answer(capsys, DAY, "--balances", BALANCES, "--seed", "3")
+def test_the_example_day_settles_as_it_does_when_called_from_python(capfd: pytest.CaptureFixture[str]) -> None:
+    answer = _answer(capfd, DAY, "--balances", BALANCES, "--seed", "3")
     result = simulate(read_day(DAY, BALANCES), Policy.gridlock(every_s=900), seed=3)
     assert (answer["policy"], answer["seed"], answer["method"]) == (result.policy.name, 3, result.method)
     metrics = answer["metrics"]
@@ -46,13 +46,13 @@ def test_the_example_day_settles_as_it_does_when_called_from_python(capsys: pyte
         (["--policy", "net", "--at", "12:00", "--at", "18:29:59"], Policy.net(43_200, 66_599)),
     ],
 )
-def test_every_policy_can_be_said(capsys: pytest.CaptureFixture[str], arguments: list[str], policy: Policy) -> None:
-    assert _answer(capsys, DAY, "--balances", BALANCES, *arguments)["policy"] == policy.name
+def test_every_policy_can_be_said(capfd: pytest.CaptureFixture[str], arguments: list[str], policy: Policy) -> None:
+    assert _answer(capfd, DAY, "--balances", BALANCES, *arguments)["policy"] == policy.name
 
 
-def test_the_result_is_written_with_one_row_per_obligation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_result_is_written_with_one_row_per_obligation(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "result.csv"
-    _answer(capsys, DAY, "--balances", BALANCES, "--policy", "queue", "--out", str(out))
+    _answer(capfd, DAY, "--balances", BALANCES, "--policy", "queue", "--out", str(out))
     header, *rows = out.read_text().splitlines()
     assert header.replace('"', "") == "id,time,entered,settled,batch"
     result = simulate(read_day(DAY, BALANCES), Policy.queue())
@@ -60,17 +60,17 @@ def test_the_result_is_written_with_one_row_per_obligation(capsys: pytest.Captur
     assert sum(row.endswith(",,") for row in rows) == (result.settled_at_s < 0).sum() > 0
 
 
-def test_the_day_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_day_is_drawn(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "day.png"
-    _answer(capsys, DAY, "--balances", BALANCES, "--plot", str(picture))
+    _answer(capfd, DAY, "--balances", BALANCES, "--plot", str(picture))
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_hours_and_rates_are_passed_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_hours_and_rates_are_passed_on(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "result.csv"
     terms = ["--hours", "HKD=08:30-18:30", "--hours", "THB=09:30-12:00", "--rate", "THB=10/46"]
-    _answer(capsys, DAY, "--balances", BALANCES, "--out", str(out), *terms)
+    _answer(capfd, DAY, "--balances", BALANCES, "--out", str(out), *terms)
     pvp = {obligation.id for obligation in read_day(DAY).queue if len(obligation.legs) == 2}
     rows = [line.replace('"', "").split(",") for line in out.read_text().splitlines()[1:]]
     assert max(settled for name, _, _, settled, _ in rows if name in pvp) <= "12:00:00"
@@ -90,10 +90,10 @@ def test_hours_and_rates_are_passed_on(capsys: pytest.CaptureFixture[str], tmp_p
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line_and_exit_code_two(
-    capsys: pytest.CaptureFixture[str], arguments: list[str]
+    capfd: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert main(["simulate", *arguments]) == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
 
@@ -113,11 +113,11 @@ def test_what_cannot_be_done_ends_with_one_line_and_exit_code_two(
     ],
 )
 def test_an_argument_that_is_none_ends_with_one_line_and_exit_code_two(
-    capsys: pytest.CaptureFixture[str], arguments: list[str]
+    capfd: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["simulate", DAY, *arguments])
     assert ended.value.code == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
