@@ -433,13 +433,16 @@ def intraday_throughput(result: SimulationResult, every_s: int = 3600) -> pd.Dat
     accounts = len(flows.accounts)
     table = sums(bucket * accounts + flows.payer[done], flows.amount[done], len(at_s) * accounts)
     sent = np.cumsum(table.reshape(len(at_s), accounts), axis=0)
-    rows = [
-        (*flows.accounts[account], int(second), ratio(sent[at, account], sent[-1, account]))
-        for account in range(accounts)
-        for at, second in enumerate(at_s)
-        if sent[-1, account]
-    ]
-    return pd.DataFrame(rows, columns=["bank", "currency", "time_s", "sent_share"])
+    banks = np.flatnonzero(sent[-1]) if len(at_s) else np.zeros(0, dtype=np.int64)
+    names = [flows.accounts[account] for account in banks.tolist()]
+    return pd.DataFrame(
+        {
+            "bank": np.repeat([bank for bank, _ in names], len(at_s)),
+            "currency": np.repeat([currency for _, currency in names], len(at_s)),
+            "time_s": np.tile(at_s, len(names)),
+            "sent_share": (sent[:, banks].astype(np.float64) / sent[-1, banks].astype(np.float64)).T.ravel(),
+        }
+    )
 
 
 # --- all in one row -------------------------------------------------------------------------------------------------
