@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from corridor import logs
 from corridor.app import Corridor, World, open_corridor
-from corridor.bilateral import agreed_obligation, lead_terms
+from corridor.bilateral import LedgerNow, agreed_obligation, lead_trade
 from corridor.config import default_text
 from corridor.engine import life, views
 from corridor.engine.cycle import CycleReport, run_cycle
@@ -232,7 +232,8 @@ def _trade(corridor: Corridor, *names: str) -> Obligation:
     files = [(MESSAGES / name).read_bytes() for name in names]
     for raw in files:
         corridor.agents[read_message(raw, operator_bic=operator_bic).transactions[0].payer_bic].record(raw)
-    return agreed_obligation(files, chain_id=deployed.chain_id, tokens=deployed.tokens, operator_bic=operator_bic)
+    tokens = {code: (deployed.chain_id, token) for code, token in deployed.tokens.items()}
+    return agreed_obligation(files, tokens=tokens, operator_bic=operator_bic)
 
 
 def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
@@ -243,7 +244,8 @@ def _send(corridor: Corridor, bank: str, purpose: str, call: Call) -> None:
 def _terms(corridor: Corridor, owed: Obligation, preimage: bytes) -> LockTerms:
     deployed = corridor.deployment
     [record] = contracts.obligation_records(corridor.ledger, deployed.settlement, [obligation_id(owed)])
-    return lead_terms(preimage, record, now_s=corridor.desk.ledger_time_s(), window_s=TIMELOCK_S)
+    seen = LedgerNow(deployed.chain_id, deployed.settlement, record, corridor.desk.ledger_time_s())
+    return lead_trade(preimage, owed, seen, window_s=TIMELOCK_S).terms
 
 
 def _bilateral_locked(corridor: Corridor, story: Story) -> tuple[Obligation, LockTerms, bytes]:

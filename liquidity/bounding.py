@@ -247,8 +247,8 @@ def _with_binaries(program: Program, largest: int, seconds: float | None) -> Fra
     A program whose columns the simplex method is not asked to solve gets none: the root alone would take minutes.
     """
     import numpy as np
-    from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]
-    from scipy.sparse import csc_matrix  # type: ignore[import-untyped]
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csc_matrix
 
     from liquidity.relaxation import SIMPLEX_COLUMNS, condense
 

@@ -268,8 +268,8 @@ class _Solved:
 
 def _simplex(program: Condensed, seconds: float | None) -> _Solved | None:
     """The optimum by HiGHS, or ``None`` if it gave up. Its variables are worth settled, its coefficients about ±1."""
-    from scipy.optimize import linprog  # type: ignore[import-untyped]
-    from scipy.sparse import csc_matrix  # type: ignore[import-untyped]
+    from scipy.optimize import linprog
+    from scipy.sparse import csc_matrix
 
     columns, rows = len(program.worth), len(program.room)
     unit = float(program.worth.mean())

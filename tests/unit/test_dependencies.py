@@ -18,8 +18,8 @@ LAYERS = {
     "tools": {"corridor", "liquidity"},
 }
 OURS = {*LAYERS, "tests"}
-# What liquidity may need of others; its base dependencies stand in pyproject.toml.
-LIQUIDITY_NEEDS = {"numpy", "numba", "scipy"}
+# What liquidity may need of others: its base dependencies and those of its extra in pyproject.toml.
+LIQUIDITY_NEEDS = {"numpy", "numba", "scipy", "matplotlib", "orjson", "pandas", "pyarrow", "tqdm"}
 
 MAX_LINES = 500
 
@@ -54,7 +54,7 @@ PURE = [
     "iso20022.writing",
 ]
 # Only these of liquidity talk to the outside.
-LIQUIDITY_OUTSIDE = {"io", "__main__", "cli"}
+LIQUIDITY_OUTSIDE = {"io", "__main__", "simulate_command", "sweeping", "tables"}
 OUTSIDE = {
     "asyncio",
     "fcntl",
