@@ -45,13 +45,13 @@ bench-liquidity: $(VENV)/.dev ## Measure netting, bounds and simulated days besi
 	@$(BIN)/python -m tools.bench_liquidity
 
 fuzz: $(NODE_TOOLS) $(VENV)/.dev ## Let hostile actors make a million calls against the contracts' invariants; half an hour
-	@$(BIN)/python -m tools.fuzz --calls 1000000 --seed 1
+	@$(BIN)/python -m tools.fuzz --calls 1000000 --seed 1 --jobs 2
 
 mutants: $(NODE_TOOLS) $(VENV)/.dev ## Break each invariant on purpose and see its test notice
-	@$(BIN)/python -m tools.mutants
+	@$(BIN)/python -m tools.mutants --jobs 2
 
 mutants-sample: $(NODE_TOOLS) $(VENV)/.dev ## Break the settlement contract at random 240 times; hours
-	@$(BIN)/python -m tools.mutants --sample 240 --seed 1
+	@$(BIN)/python -m tools.mutants --sample 240 --seed 1 --jobs 2
 
 prove: $(NODE_TOOLS) $(VENV)-halmos/.prove ## Prove the contracts' arithmetic and states with halmos
 	@$(VENV)-halmos/bin/python -m tools.prove
