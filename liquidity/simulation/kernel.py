@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from liquidity.simulation.engine import NEVER
-from liquidity.simulation.records import NOTHING, Bools, Int32s, Int64s, Plan, Records, State, compiled, uncounted
+from liquidity.simulation.offsetting import keep_lengths
+from liquidity.simulation.records import NOTHING, Int64s, Plan, Records, State, compiled, uncounted
 from liquidity.simulation.schedule import PHASES, Event, Phase
 
 ENTRY, EXPIRY = int(Phase.ENTRY), int(Phase.EXPIRY)
@@ -301,77 +302,6 @@ def _drain(plan: Plan, state: State, t: int) -> None:
 
 
 @compiled
-def _keep_lengths(state: State) -> Int32s:
-    """The unique maximum of what is queued: per account, the slot before which everything settles."""
-    count = len(state.accounts)
-    room = np.empty(count, dtype=np.int64)
-    end = np.empty(count, dtype=np.int32)
-    for account in range(count):
-        one = state.accounts[account]
-        end[account] = one.tail
-        room[account] = one.balance - one.lowest - one.queued_out + one.queued_in
-    ring = np.empty(count + 1, dtype=np.int32)
-    _eliminate(state.accounts, state.slots, room, end, end.copy(), ring, np.zeros(count, dtype=np.bool_))
-    return end
-
-
-@uncounted
-def _eliminate(
-    accounts: Records, slots: Records, room: Int64s, end: Int32s, cut: Int32s, ring: Int32s, listed: Bools
-) -> None:
-    """The elimination of :mod:`liquidity.elimination_kernel`, on queues that stand already.
-
-    ``room``: what each account may still lose if everything before ``end`` settles; ``end`` becomes that of what
-    settles. ``cut``: what stands there or behind can't; at first ``end``. ``ring``, ``listed``: the accounts to look
-    at.
-    """
-    count = len(accounts)
-    dropped = count
-    while dropped >= count:  # looking at all accounts in turn costs no more than what it drops
-        dropped = 0
-        for account in range(count):
-            first, left, mine = accounts[account].head, end[account], room[account]
-            while left > first and (mine < 0 or left > cut[account]):
-                left -= 1
-                last = slots[left]
-                mine += last.amount
-                room[last.payee] -= last.amount
-                if last.next_account != NOTHING and last.next_slot < cut[last.next_account]:
-                    cut[last.next_account] = last.next_slot
-            dropped += end[account] - left
-            end[account], room[account] = left, mine
-    head, tail = 0, 0
-    for account in range(count):
-        if room[account] < 0 or cut[account] < end[account]:
-            listed[account] = True
-            ring[tail] = account
-            tail += 1
-    while head != tail:  # every turn takes an account off; one comes back only when a leg was undone
-        account = ring[head]
-        head = head + 1 if head < count else 0
-        listed[account] = False
-        first, left, mine = accounts[account].head, end[account], room[account]
-        while left > first and (mine < 0 or left > cut[account]):
-            left -= 1
-            last = slots[left]
-            mine += last.amount
-            payee = last.payee
-            room[payee] -= last.amount
-            if room[payee] < 0 and not listed[payee]:
-                listed[payee] = True
-                ring[tail] = payee
-                tail = tail + 1 if tail < count else 0
-            other = last.next_account
-            if other != NOTHING and last.next_slot < cut[other]:
-                cut[other] = last.next_slot
-                if not listed[other] and other != account:
-                    listed[other] = True
-                    ring[tail] = other
-                    tail = tail + 1 if tail < count else 0
-        end[account], room[account] = left, mine
-
-
-@compiled
 def _in_order_of_entry(state: State, numbers: Int64s) -> Int64s:
     """The same obligations, sorted."""
     entered = np.empty(len(numbers), dtype=np.int64)
@@ -417,7 +347,7 @@ def greatest(plan: Plan, state: State) -> Int64s:
     """The unique maximum of what is queued; nothing, if nothing has changed since the last run."""
     count = 0
     if state.at[0].changed != 0:
-        end = _keep_lengths(state)
+        end = keep_lengths(state)
         batch = state.at[0].batches
         for account in range(len(end)):
             for slot in range(state.accounts[account].head, end[account]):
