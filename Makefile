@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_TOOLS := node_modules/.installed
+# Ape's plugin for pytest expects that everything it meets is a Python test.
+RUN_NOTEBOOKS := $(BIN)/pytest -n 2 --nbmake --nbmake-timeout=300 -p no:ape_test notebooks
 
 export SOLCX_BINARY_PATH := $(CURDIR)/node_modules/.solcx
 export PYTHONHASHSEED := 0
@@ -20,11 +22,12 @@ demo: $(VENV)/.run ## Settle real payments between two Hong Kong and two Thai ba
 	@$(BIN)/python -m examples.demo
 
 test: $(NODE_TOOLS) $(VENV)/.dev ## Run every test: Python, the notebooks and Foundry
-	@$(BIN)/pytest -n 2 --dist loadgroup --nbmake --nbmake-timeout=300 tests notebooks
+	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(RUN_NOTEBOOKS)
 	@$(BIN)/python -m tools.foundry test
 
 notebooks: $(VENV)/.dev ## Run the notebooks alone
-	@$(BIN)/pytest -n 2 --nbmake --nbmake-timeout=300 notebooks
+	@$(RUN_NOTEBOOKS)
 
 lint: $(NODE_TOOLS) $(VENV)/.dev ## Check format, style and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
