@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse  # type: ignore[import-untyped]
-from scipy.optimize import (  # type: ignore[import-untyped]
+from scipy import sparse
+from scipy.optimize import (
     Bounds,
     LinearConstraint,
     milp,

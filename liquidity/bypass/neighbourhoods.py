@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse  # type: ignore[import-untyped]
+from scipy import sparse
 
 from liquidity.bypass.kernels import Bools, Int64s
 from liquidity.bypass.mixed import Mixed, solve_mixed

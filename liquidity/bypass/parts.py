@@ -55,12 +55,11 @@ def used_by(program: Program, chosen: Bools) -> Int64s:
 class Solved:
     """A part's answer: fractions (0 to 1) of its columns, and their worth less the price of overdrafts.
 
-    ``overdraft``: per row. ``is_overdrawn``: whether one of them is more than a rounding error.
+    ``is_overdrawn``: whether a row is overdrawn by more than a rounding error.
     """
 
     values: Floats
     worth: float
-    overdraft: Floats
     is_overdrawn: bool
 
 
@@ -72,15 +71,15 @@ def solve_part(
     Like columns are merged. ``elastic`` allows overdrafts at :data:`PENALTY`. Stops after ``nodes`` or ``seconds`` or
     within the relative ``gap``; ``None`` where HiGHS has nothing by then.
     """
-    from scipy import sparse  # type: ignore[import-untyped]
-    from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]
+    from scipy import sparse
+    from scipy.optimize import Bounds, LinearConstraint, milp
 
     from liquidity.relaxation import condense
 
     merged = condense(part, binary)
     columns, rows = len(merged.worth), len(merged.room)
     if not columns:
-        return Solved(np.ones(len(part.worth)), float(part.worth.sum()), np.zeros(rows), False)
+        return Solved(np.ones(len(part.worth)), float(part.worth.sum()), False)
     overdrafts = rows if elastic else 0
     integrality = np.zeros(columns + overdrafts, dtype=np.int8)
     integrality[merged.member[np.searchsorted(merged.columns, binary)]] = 1
@@ -109,6 +108,5 @@ def solve_part(
     spread(largest_first, merged.member, part.worth[merged.columns], fractions * merged.worth, shared)
     partly = (values[merged.columns] > CERTAIN) & (values[merged.columns] < 1 - CERTAIN)
     values[merged.columns[partly]] = shared[partly]
-    overdraft = found.x[columns:] if elastic else np.zeros(rows)
-    is_overdrawn = bool(overdraft.max(initial=0.0) > OVERDRAWN)
-    return Solved(values, -float(found.fun) * unit, overdraft * (unit / merged.row_scale), is_overdrawn)
+    is_overdrawn = bool(found.x[columns:].max(initial=0.0) > OVERDRAWN)
+    return Solved(values, -float(found.fun) * unit, is_overdrawn)

@@ -7,7 +7,8 @@ liquidity, so the first window gets most of the time; of the small change at the
 
 A window is decided by a small mixed-integer program or, where there are too many columns for one or it ends with too
 little, by rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest
-would be worth more now and overdraw accounts that have nothing smaller to make up for it.
+would be worth more now and overdraw accounts that have nothing smaller to make up for it. What the last window leaves
+open is rounded to the nearest, which overdraws a little: annealing goes on from there.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ import numpy as np
 
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats, Int64s
-from liquidity.bypass.parts import CERTAIN, restricted, solve_part, used_by
+from liquidity.bypass.parts import restricted, solve_part, used_by
 from liquidity.program import Program
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 MIXED_COLUMNS = 60_000
 """Up to here windows are decided by mixed-integer programs; beyond, HiGHS doesn't end in time."""
 
-WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13, 0.18, 0.25, 0.33, 0.42, 0.52, 0.62, 0.72, 0.82, 0.92)
+WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08)
 """Where the windows of mixed-integer programs end, as shares of the columns, largest first."""
 
 LARGE_WINDOWS = (0.002, 0.02, 0.15)
@@ -38,13 +39,6 @@ NODES = 1
 GAP = 1e-3
 """Of each window's program: its work is done at the root, and the next window moves more than a closer answer."""
 
-WIDEST = 1200
-"""Columns of a window at most; what a window leaves open joins the next."""
-
-CLOSING = 12
-CLOSING_LEAST = 50
-"""Rounds after the windows, each of half of what is still free and at least so many columns."""
-
 MOST_SHARE = 0.3
 """Of the seconds left, for one window. The first needs most."""
 
@@ -53,9 +47,6 @@ NEARLY_ALL = 0.9985
 
 LITTLE = 0.9
 """A program that keeps less was stopped before it had begun: the window is left to the next."""
-
-FORGIVEN = 1.001
-"""Times an overdraft that no choice avoids is added to the room, so that the next program has an answer."""
 
 TAKEN_FROM = 0.9
 """A fraction from which rounding takes a column."""
@@ -73,7 +64,6 @@ class _Fixing:
     values: Floats
     room: Int64s
     expected: float
-    overdraft: Floats
     is_overdrawn: bool
     prices: Floats
 
@@ -92,8 +82,8 @@ def margins(program: Program) -> Int64s:
     return np.minimum(kept, program.room // 2)
 
 
-def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: float) -> Bools:
-    """A set near the relaxation; nearly valid, the rest is repair. May use ``share`` of the budget's seconds."""
+def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget) -> Bools:
+    """A set near the relaxation that overdraws a little."""
     columns = len(program.worth)
     kept_back = margins(program)
     state = _Fixing(
@@ -101,7 +91,6 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: 
         values=relaxed.x.copy(),
         room=program.room - 2 * kept_back,
         expected=float(relaxed.most),
-        overdraft=np.zeros(len(program.room)),
         is_overdrawn=False,
         prices=relaxed.prices,
     )
@@ -112,16 +101,13 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: 
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
     ends = [int(np.ceil(end * columns)) for end in (WINDOWS if is_small else LARGE_WINDOWS)]
-    ends += [columns] * CLOSING if is_small else []
     for number, end in enumerate(ends):
         window = np.flatnonzero(state.free & (rank < end))
-        most = max(CLOSING_LEAST, len(window) // 2) if end == columns else WIDEST if is_small else columns
-        window = np.sort(window[np.argsort(rank[window])][:most])
         if budget.is_spent() or not len(window):
             break
         budget.take()
         state = replace(state, room=state.room + kept_back // len(ends))
-        seconds = budget.seconds_left(share * min(MOST_SHARE, 2 / (max(0, len(ends) - number) + 1)))
+        seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
         state = _decided(program, state, window, seconds) if is_small else _rounded(program, state, window, is_small)
     return state.values > 0.5
 
@@ -129,34 +115,15 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, share: 
 def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing:
     """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
 
-    By rounding where that keeps nearly all worth, else by a mixed-integer program over all of the window, and where
-    that ends with little, over the columns that settle in part now.
+    By rounding where that keeps nearly all worth, else by a mixed-integer program.
     """
     rounded = _rounded(program, state, window, True)
     if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
         return rounded
-    in_part = window[(state.values[window] > CERTAIN) & (state.values[window] < 1 - CERTAIN)]
-    whole = window[(state.values[window] <= CERTAIN) | (state.values[window] >= 1 - CERTAIN)]
-    best = None if rounded.is_overdrawn else rounded
-    for begun, binary in ((state, window), (_fixed(program, state, whole, state.values, 0.5), in_part)):
-        solved = _solved(program, begun, binary, seconds)
-        if solved is not None and (best is None or solved.expected > best.expected):
-            best = solved
-        if best is not None and best.expected >= LITTLE * state.expected:
-            break
-    if best is None or best.expected < LITTLE * state.expected:
-        return _forgiven(program, state)
-    return best
-
-
-def _forgiven(program: Program, state: _Fixing) -> _Fixing:
-    """The state with as much room as it overdraws whatever is chosen, mostly by the tolerances of earlier programs.
-
-    Else no later program had an answer; what is left of it at the end is repaired.
-    """
-    relaxed = _relaxed(program, state, True)
-    extra = np.ceil(relaxed.overdraft * FORGIVEN).astype(np.int64)
-    return replace(relaxed, room=state.room + extra, overdraft=np.zeros(len(extra)), is_overdrawn=False)
+    solved = _solved(program, state, window, seconds)
+    found = [one for one in (None if rounded.is_overdrawn else rounded, solved) if one is not None]
+    best = max(found, key=lambda one: one.expected, default=state)
+    return best if best.expected >= LITTLE * state.expected else state
 
 
 def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, least: float) -> _Fixing:
@@ -180,7 +147,7 @@ def _solved(program: Program, state: _Fixing, window: Int64s, seconds: float | N
     values[free] = solved.values
     expected = solved.worth + float(program.worth[~state.free] @ state.values[~state.free])
     fixed = _fixed(program, state, window, values, 0.5)
-    return replace(fixed, expected=expected, overdraft=solved.overdraft, is_overdrawn=solved.is_overdrawn)
+    return replace(fixed, expected=expected, is_overdrawn=solved.is_overdrawn)
 
 
 def _rounded(program: Program, state: _Fixing, window: Int64s, is_small: bool) -> _Fixing:
@@ -207,6 +174,5 @@ def _relaxed(program: Program, state: _Fixing, is_small: bool) -> _Fixing:
         state,
         values=values,
         expected=so_far + solved.worth,
-        overdraft=solved.overdraft,
         is_overdrawn=solved.is_overdrawn,
     )

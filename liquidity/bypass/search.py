@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from liquidity.bypass.annealing import annealed
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats
 from liquidity.bypass.mixed import Mixed, make_mixed
@@ -18,8 +19,10 @@ from liquidity.program import Program
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.5
-FIXING_SHARE = 0.8
-"""Of the seconds, for the relaxation (it seldom takes as long), and of what is left then, for relax and fix."""
+FIXING_SHARE = 0.4
+ANNEALING_SHARE = 0.8
+"""Of the budget left at each step, for the relaxation, for relax and fix, and for annealing: they seldom take as much.
+What is left goes to neighbourhood search."""
 
 WIDTH = 2
 """Parts searched at a time. Fixed, so that the answer doesn't depend on how many threads share them."""
@@ -60,8 +63,13 @@ def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int)
         best = _best_of(best, made_valid(mender, chosen))
     methods = ["rounded"]
     if best.worth < bound and not budget.is_spent():
-        best = _best_of(best, made_valid(mender, relax_and_fix(program, relaxed, budget, FIXING_SHARE)))
-        methods.append("relax and fix")
+        fixing = budget.part(FIXING_SHARE)
+        fixed = relax_and_fix(program, relaxed, fixing)
+        budget.used += fixing.used
+        annealing = budget.part(ANNEALING_SHARE)
+        best = _best_of(best, annealed(mender, fixed, annealing, seed))
+        budget.used += annealing.used
+        methods.append("relax and fix, annealing")
     if best.worth < bound and not budget.is_spent() and len(program.worth) <= MIXED_COLUMNS:
         draw = np.random.default_rng(seed)
         best = _neighbourhoods(program, make_mixed(program), best, bound, budget, draw, jobs)
