@@ -274,7 +274,7 @@ def test_what_is_no_obligation_balance_limit_or_rate_is_refused_by_its_field(bui
 
 def test_importing_and_resolving_a_small_queue_loads_neither_numpy_nor_anything_of_the_corridor():
     program = (
-        "import sys; from liquidity import *; "
+        "import sys; from liquidity import Leg, Obligation, Queue, resolve; "
         "resolve(Queue([Obligation('T', [Leg('A', 'B', 'HKD', 1)])]), {}); "
         "print([m for m in ('numpy', 'numba', 'scipy', 'corridor', 'web3') if m in sys.modules])"
     )
