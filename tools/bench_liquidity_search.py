@@ -74,7 +74,8 @@ def bypass(setting: Setting) -> None:
     seconds = setting.long_s or SEARCH_S
     say("bypass", f"{SMALL[0]:,} banks, {SMALL[1]:,} obligations, {seconds:.0f} s with the bound; {SHOWN}")
     for alpha in ALPHAS:
-        taken_s, answer = free_order(drawn, alpha, seconds, setting.seed)
+        with _silence():
+            taken_s, answer = free_order(drawn, alpha, seconds, setting.seed)
         plain = resolve(drawn.queue(), drawn.balances[alpha], rates=RATES)
         key = drawn.digest(alpha)
         known = max(Fraction(records[key]["value"]) if key in records else Fraction(0), answer.objective)
