@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from liquidity.errors import InvalidField, shown
 from liquidity.model import MAX_LEGS, NO_PRIORITY, Leg, Obligation, name
 
+Bools = NDArray[np.bool_]
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
@@ -34,7 +35,7 @@ class QueueArrays:
     amount: Int64s
     priority: Int64s | None
     leg_priority: Int64s | None
-    held: NDArray[np.bool_]
+    held: Bools
 
 
 def _integers(values: ArrayLike, field: str, count: int | None) -> Int64s:

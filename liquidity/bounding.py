@@ -2,8 +2,8 @@
 
 :func:`upper_bound` answers with a number that no settlement exceeds, and with the price of liquidity at each account.
 Three tightnesses, each at most the one before: ``aggregated`` (legs settle alone and in fractions: one flow per bank
-pair and currency), ``pvp`` (obligations settle whole in fractions: PvP legs stay together), ``integer`` (the largest
-obligations settle or don't).
+pair and currency), ``pvp`` (obligations settle whole in fractions: PvP legs stay together), ``integer`` (what can never
+settle is out, and the largest obligations settle or don't).
 """
 
 from __future__ import annotations
@@ -157,13 +157,14 @@ def upper_bound(
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
 
     from liquidity.program import make_program
+    from liquidity.reducing import reduced
     from liquidity.relaxation import solve_relaxation
 
     program = make_program(queue, terms, worth, objective, by_leg=True)
     if program is None:
         return _everything(queue, worth, objective, tightness)
     together = tightness != "aggregated" and queue.leg_count > len(queue)
-    stages = 1 + together + (tightness == "integer")  # that are still to come
+    stages = 1 + together + 2 * (tightness == "integer")  # that are still to come
     until = None if time_limit_s is None else clock() + time_limit_s
 
     def seconds() -> float | None:
@@ -181,11 +182,17 @@ def upper_bound(
             accounts, scarce = _priced(program, relaxed, terms)
     value, proof, method = relaxed.bound, "exact", relaxed.method
     if tightness == "integer":
+        stages = 2
+        less = reduced(program)
+        whole = solve_relaxation(less.program, seconds=seconds(), clock=clock)
+        value = program.worth_scale * min(
+            math.floor(relaxed.bound / program.worth_scale), less.settled_worth + whole.most
+        )
+        method = f"{method}; again without what can never settle"
         stages = 1
-        value = program.worth_scale * math.floor(relaxed.bound / program.worth_scale)
-        found = _with_binaries(program, largest, seconds())
-        if found is not None and found < value:
-            value, proof = found, "solver"
+        found = _with_binaries(less.program, largest, seconds())
+        if found is not None and found + less.settled_worth * program.worth_scale < value:
+            value, proof = found + less.settled_worth * program.worth_scale, "solver"
             method = f"{method}; then the {largest} largest binary, branch and cut (HiGHS)"
     return Bound(value, tightness, objective, proof, method, scarce, accounts)
 

@@ -79,7 +79,7 @@ class _Search:
                 to_come[row] -= change
 
 
-def _reduced(columns: Columns) -> tuple[list[Column], list[Column], list[int]]:
+def reduced(columns: Columns) -> tuple[list[Column], list[Column], list[int]]:
     """(settled at once, still open, room): what fits whatever else settles is taken, what never fits is left out."""
     room = list(columns.room)
     free: list[Column] = []
@@ -107,7 +107,7 @@ def _reduced(columns: Columns) -> tuple[list[Column], list[Column], list[int]]:
 
 def exhaust(columns: Columns, most_nodes: int = MOST_NODES) -> Exhausted | None:
     """A set worth most, by trying all that might be; ``None`` when there are too many."""
-    free, still_open, room = _reduced(columns)
+    free, still_open, room = reduced(columns)
     if len(still_open) > MOST_COLUMNS:
         return None
     search = _Search(sorted(still_open, key=lambda column: -column.worth), room, most_nodes)

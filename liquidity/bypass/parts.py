@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from liquidity.bypass.kernels import Bools, Floats, Int64s, spread
 from liquidity.program import Program
+from liquidity.reducing import summed
 
 PENALTY = 10.0
 """What a unit of overdraft costs in an elastic part, in units of what payments through that row are worth. Overdraft is
@@ -23,32 +24,10 @@ OVERDRAWN = 1e-4
 """Overdraft from here on is no rounding error; the mean payment has size 1."""
 
 
-def restricted(program: Program, columns: Int64s, room: Int64s) -> Program:
-    """The program of some columns (ascending) within ``room``, which may be negative."""
-    sizes = np.diff(program.start)[columns]
-    start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes)))
-    entries = np.repeat(program.start[:-1][columns] - start[:-1], sizes) + np.arange(start[-1])
-    row, change = program.row[entries], program.change[entries]
-    outflow = np.zeros(len(room), dtype=np.int64)
-    np.add.at(outflow, row, np.maximum(change, 0))
-    return replace(
-        program,
-        start=start,
-        row=row,
-        change=change,
-        room=np.minimum(room, outflow),
-        outflow=outflow,
-        worth=program.worth[columns],
-        number=program.number[columns],
-    )
-
-
 def used_by(program: Program, chosen: Bools) -> Int64s:
     """Room that the chosen columns use, net, per row; exact."""
-    used = np.zeros(len(program.room), dtype=np.int64)
     per_entry = np.repeat(chosen, np.diff(program.start))
-    np.add.at(used, program.row[per_entry], program.change[per_entry])
-    return used
+    return summed(program.row[per_entry], program.change[per_entry], len(program.room))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

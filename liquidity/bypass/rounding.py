@@ -19,8 +19,9 @@ import numpy as np
 
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats, Int64s
-from liquidity.bypass.parts import restricted, solve_part, used_by
+from liquidity.bypass.parts import solve_part, used_by
 from liquidity.program import Program
+from liquidity.reducing import restricted
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 MIXED_COLUMNS = 60_000

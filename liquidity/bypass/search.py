@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, solve_p
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import State, made_valid, make_mender, make_state
 from liquidity.program import Program
+from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.5
@@ -43,7 +44,13 @@ class Found:
     is_best: bool
 
 
-def relaxed_bound(program: Program, seconds: float | None = None) -> tuple[int, Relaxation]:
+def bound_of(program: Program) -> int:
+    """What no valid set is worth more than, in the program's units; exact."""
+    less = reduced(program)
+    return less.settled_worth + _relaxed(less.program, None)[0]
+
+
+def _relaxed(program: Program, seconds: float | None) -> tuple[int, Relaxation]:
     """The relaxation and its bound, rounded down to what worths can add up to; exact."""
     relaxed = solve_relaxation(program, seconds=seconds)
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
@@ -52,12 +59,21 @@ def relaxed_bound(program: Program, seconds: float | None = None) -> tuple[int, 
 
 def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
     """The best set found within the budget, never worth less than ``start``, which must be valid."""
+    less = reduced(program)
+    found = _searched(less.program, start[less.columns], budget, seed, jobs)
+    chosen = less.settled.copy()
+    chosen[less.columns] = found.chosen
+    return replace(found, chosen=chosen, worth=found.worth + less.settled_worth, bound=found.bound + less.settled_worth)
+
+
+def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
+    """The same where nothing is certain or impossible."""
     if not len(program.worth):
-        return Found(start, 0, 0, np.zeros(len(program.room)), "nothing is queued", True)
+        return Found(start, 0, 0, np.zeros(len(program.room)), "certain or impossible from the start", True)
     best = make_state(program, start)
     assert best is not None, "the search starts from a set that may settle"
     budget.take()
-    bound, relaxed = relaxed_bound(program, budget.seconds_left(RELAXATION_SHARE))
+    bound, relaxed = _relaxed(program, budget.seconds_left(RELAXATION_SHARE))
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))

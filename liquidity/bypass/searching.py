@@ -13,7 +13,7 @@ from liquidity.bypass.answering import COMPILED_FROM_LEGS, Best, worth_kept
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.columns import make_columns, worths
 from liquidity.bypass.kernels import Bools, Int64s
-from liquidity.bypass.search import Found, relaxed_bound, search
+from liquidity.bypass.search import Found, bound_of, search
 from liquidity.bypass.wide import coarsen, exact_bound, is_valid
 from liquidity.elimination import eliminate
 from liquidity.model import NO_PRIORITY, Account, Queue
@@ -126,7 +126,7 @@ def _by_class(program: Program, classes: Int64s, start: Bools, budget: Budget, s
         proven = proven and weight > len(program.worth) and found.bound // weight == kept
         step = _with_promise(step, np.where(mine, program.worth, 0), kept)
     total = int(program.worth[chosen].sum())
-    bound = total if proven else relaxed_bound(program)[0]
+    bound = total if proven else bound_of(program)
     return Found(chosen, total, bound, np.zeros(len(program.room)), f"by priority: {method}", proven)
 
 
@@ -175,7 +175,7 @@ def judged(
     if program is None:
         everything = [not one.held for one in queue.obligations]
         return Best(kept, worth_kept(queue, rates, objective, everything), "heuristic", method)
-    bound = relaxed_bound(program)[0] * program.worth_scale if len(program.worth) else Fraction(0)
+    bound = bound_of(program) * program.worth_scale
     return Best(kept, bound, "optimal" if worth == bound and objective != "priority" else "gap", method)
 
 

@@ -88,18 +88,18 @@ class TestTightness:
 
     def test_only_the_largest_are_whole(self):
         queue = Queue(
-            [transfer("T1", "HK1", "HK2", 100), transfer("T2", "HK1", "HK3", 60), transfer("T3", "HK1", "HK4", 9)]
+            [transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK3", 60), transfer("T3", "HK1", "HK4", 9)]
         )
         balances = {"HK1": {"HKD": 90}}
         assert upper_bound(queue, balances, tightness="integer", largest=0).value == 90
-        assert upper_bound(queue, balances, tightness="integer", largest=1).value == 69
-        assert upper_bound(queue, balances, tightness="integer", largest=3).value == 69
+        assert upper_bound(queue, balances, tightness="integer", largest=1).value == 90
+        assert upper_bound(queue, balances, tightness="integer", largest=2).value == 89
 
     def test_what_the_solver_alone_vouches_for_is_said(self):
-        queue = Queue([transfer("T1", "HK1", "HK2", 100)])
-        assert upper_bound(queue, {"HK1": {"HKD": 99}}, tightness="pvp").proof == "exact"
-        assert upper_bound(queue, {"HK1": {"HKD": 99}}, tightness="integer").proof == "solver"
-        assert upper_bound(queue, {"HK1": {"HKD": 100}}, tightness="integer").proof == "exact"
+        queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK3", 60)])
+        assert upper_bound(queue, {"HK1": {"HKD": 90}}, tightness="pvp").proof == "exact"
+        assert upper_bound(queue, {"HK1": {"HKD": 90}}, tightness="integer").proof == "solver"
+        assert upper_bound(queue, {"HK1": {"HKD": 70}}, tightness="integer").proof == "exact"
 
     def test_a_held_obligation_counts_for_nothing_and_an_empty_queue_is_bounded_by_nothing(self):
         for tightness in ("aggregated", "pvp", "integer"):
@@ -201,7 +201,8 @@ class TestLargeQueues:
         queue, balances = market(40, 3_000)
         monkeypatch.setattr(relaxation, "SIMPLEX_COLUMNS", 0)
         bound = upper_bound(queue, balances, tightness="integer")
-        assert (bound.proof, bound.method) == ("exact", upper_bound(queue, balances).method)
+        assert bound.proof == "exact"
+        assert "branch and cut" not in bound.method
 
 
 @pytest.mark.parametrize(
