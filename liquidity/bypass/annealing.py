@@ -28,8 +28,15 @@ liquidity leaves no other way, more of it has to be taken apart."""
 COLD = 0.0005
 """Where cooling ends: less than the smallest payments of interest are worth."""
 
-ROUNDS = 8
+ROUNDS = 12
 """Of each heat. Where that many don't lead to a valid set, more seldom do."""
+
+LOOKED_AT = 4
+FEW_SHORT = 0.05
+"""After so many rounds a heat is given up if a larger share of the rows is still overdrawn."""
+
+ENOUGH = 0.985
+"""Of the worth of what was given: a valid set that keeps so much is better improved by neighbourhood search."""
 
 FLIPS_PER_COLUMN = 200
 MOST_FLIPS = 12_000_000
@@ -138,6 +145,9 @@ def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int) -> State |
     program = mender.program
     scaled = _scaled(program, mender.scale)
     best = made_valid(mender, begin)
+    enough = ENOUGH * float(program.worth @ begin)
+    if best is not None and best.worth >= enough:
+        return best
     for hot in HEATS:
         chosen = begin.copy()
         frozen = np.zeros(len(chosen), dtype=np.bool_)
@@ -157,8 +167,10 @@ def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int) -> State |
             state = made_valid(mender, chosen)
             if state is not None and (best is None or state.worth > best.worth):
                 best = state
-            if not short.any():
+            if not short.any() or (best is not None and best.worth >= enough):
                 return best
+            if number + 1 == LOOKED_AT and short.mean() > FEW_SHORT:
+                break
             price[short] *= DEARER
             for row in np.flatnonzero(short & (price > DEAREST)).tolist():
                 price[row] = PRICE

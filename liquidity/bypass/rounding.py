@@ -27,7 +27,7 @@ from liquidity.relaxation import Relaxation, solve_relaxation
 MIXED_COLUMNS = 60_000
 """Up to here windows are decided by mixed-integer programs; beyond, HiGHS doesn't end in time."""
 
-WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08)
+WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13)
 """Where the windows of mixed-integer programs end, as shares of the columns, largest first."""
 
 LARGE_WINDOWS = (0.002, 0.02, 0.15)
@@ -53,8 +53,8 @@ TAKEN_FROM = 0.9
 """A fraction from which rounding takes a column."""
 
 MARGIN_QUANTILE = 0.1
-"""Each row keeps back room for two payments as large as the smallest tenth of its own, one for the rounding at the
-end, the other for what a solver's tolerance overdraws in each window: that many parts of it are given back."""
+"""Each row keeps back room for two payments as large as the smallest tenth of its own: room for what a solver's
+tolerance overdraws, and for annealing to balance small payments in. Without, it seldom ends with a valid set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +107,6 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget) -> Bool
         if budget.is_spent() or not len(window):
             break
         budget.take()
-        state = replace(state, room=state.room + kept_back // len(ends))
         seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
         state = _decided(program, state, window, seconds) if is_small else _rounded(program, state, window, is_small)
     return state.values > 0.5
@@ -116,12 +115,13 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget) -> Bool
 def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing:
     """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
 
-    By rounding where that keeps nearly all worth, else by a mixed-integer program.
+    By rounding where that keeps nearly all worth, else by a mixed-integer program: one that may not overdraw, or, where
+    that has no answer (by the tolerances of the ones before), one that may at a price.
     """
     rounded = _rounded(program, state, window, True)
     if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
         return rounded
-    solved = _solved(program, state, window, seconds)
+    solved = _solved(program, state, window, False, seconds) or _solved(program, state, window, True, seconds)
     found = [one for one in (None if rounded.is_overdrawn else rounded, solved) if one is not None]
     best = max(found, key=lambda one: one.expected, default=state)
     return best if best.expected >= LITTLE * state.expected else state
@@ -136,12 +136,12 @@ def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, lea
     return replace(state, free=free, values=fractions, room=state.room - used_by(program, chosen))
 
 
-def _solved(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing | None:
-    """The window fixed by a mixed-integer program, if that ends with anything."""
+def _solved(program: Program, state: _Fixing, window: Int64s, elastic: bool, seconds: float | None) -> _Fixing | None:
+    """The window fixed by a mixed-integer program, if that ends with anything; ``elastic`` if it may overdraw."""
     free = np.flatnonzero(state.free)
     part = restricted(program, free, state.room)
     binary = np.searchsorted(free, window)
-    solved = solve_part(part, binary, elastic=False, seconds=seconds, nodes=NODES, gap=GAP)
+    solved = solve_part(part, binary, elastic=elastic, seconds=seconds, nodes=NODES, gap=GAP)
     if solved is None:
         return None
     values = state.values.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,19 +11,31 @@ import numpy as np
 from liquidity.bypass.annealing import annealed
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import Bools, Floats
-from liquidity.bypass.mixed import Mixed, make_mixed
+from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, solve_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
-from liquidity.bypass.state import State, made_valid, make_mender, make_state
+from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
 from liquidity.program import Program
 from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.5
-FIXING_SHARE = 0.4
+FIXING_SHARE = 0.55
 ANNEALING_SHARE = 0.8
 """Of the budget left at each step, for the relaxation, for relax and fix, and for annealing: they seldom take as much.
 What is left goes to neighbourhood search."""
+
+WHOLE_COLUMNS = 1_000
+WHOLE_NODES = 300
+WHOLE_SHARE = 0.5
+"""A program so small is given to branch and cut as a whole, for this share of the seconds or so many nodes."""
+
+WHOLE_GAP = 1e-7
+MOST_NODES = 10**9
+
+BESIDE_COLUMNS = 20_000
+"""So large a program is given to branch and cut beside the search, where there is a clock to stop it and a thread to
+spare: with much liquidity it is the better one of the two, with little it finds nothing."""
 
 WIDTH = 2
 """Parts searched at a time. Fixed, so that the answer doesn't depend on how many threads share them."""
@@ -77,21 +89,40 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))
-    methods = ["rounded"]
-    if best.worth < bound and not budget.is_spent():
-        fixing = budget.part(FIXING_SHARE)
-        fixed = relax_and_fix(program, relaxed, fixing)
-        budget.used += fixing.used
-        annealing = budget.part(ANNEALING_SHARE)
-        best = _best_of(best, annealed(mender, fixed, annealing, seed))
-        budget.used += annealing.used
-        methods.append("relax and fix, annealing")
-    if best.worth < bound and not budget.is_spent() and len(program.worth) <= MIXED_COLUMNS:
-        draw = np.random.default_rng(seed)
-        best = _neighbourhoods(program, make_mixed(program), best, bound, budget, draw, jobs)
-        methods.append("neighbourhood search")
-    method = ", ".join((relaxed.method, *methods))
-    return Found(best.chosen, best.worth, bound, relaxed.prices, method, best.worth == bound)
+    methods = [relaxed.method, "rounded"]
+    mixed = make_mixed(program) if len(program.worth) <= MIXED_COLUMNS else None
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
+        beside: Future[State | None] | None = None
+        if mixed is not None and best.worth < bound and not budget.is_spent():
+            if len(program.worth) <= WHOLE_COLUMNS:
+                budget.take()
+                best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
+            elif len(program.worth) <= BESIDE_COLUMNS and budget.seconds is not None and jobs > 1:
+                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left())
+            methods.append("branch and cut (HiGHS)")
+        if best.worth < bound and not budget.is_spent():
+            fixing = budget.part(FIXING_SHARE)
+            fixed = relax_and_fix(program, relaxed, fixing)
+            budget.used += fixing.used
+            annealing = budget.part(ANNEALING_SHARE)
+            best = _best_of(best, annealed(mender, fixed, annealing, seed))
+            budget.used += annealing.used
+            methods.append("relax and fix, annealing")
+        if best.worth < bound and not budget.is_spent() and mixed is not None:
+            draw = np.random.default_rng(seed)
+            best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)
+            methods.append("neighbourhood search")
+        if beside is not None:
+            best = _best_of(best, beside.result())
+    return Found(best.chosen, best.worth, bound, relaxed.prices, ", ".join(methods), best.worth == bound)
+
+
+def _whole(mender: Mender, mixed: Mixed, nodes: int, seconds: float | None) -> State | None:
+    """What branch and cut makes of all columns together."""
+    everything = np.arange(len(mixed.worth))
+    binary = np.ones(len(everything), dtype=np.bool_)
+    answer = solve_mixed(mixed, everything, binary, mixed.room, nodes=nodes, gap=WHOLE_GAP, seconds=seconds)
+    return None if answer is None else made_valid(mender, answer.values > 0.5)
 
 
 def _best_of(one: State, other: State | None) -> State:
@@ -100,17 +131,28 @@ def _best_of(one: State, other: State | None) -> State:
 
 
 def _neighbourhoods(
-    program: Program, mixed: Mixed, best: State, bound: int, budget: Budget, draw: np.random.Generator, jobs: int
+    program: Program,
+    mixed: Mixed,
+    best: State,
+    bound: int,
+    budget: Budget,
+    draw: np.random.Generator,
+    threads: ThreadPoolExecutor,
+    beside: Future[State | None] | None,
 ) -> State:
-    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met."""
+    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met.
+
+    What ``beside`` finds is taken up once it is there.
+    """
     by_row = mixed.entries.tocsr()
     by_worth = np.argsort(program.worth, kind="stable")
-    with ThreadPoolExecutor(max_workers=min(jobs, WIDTH)) as threads:
-        while not budget.is_spent() and best.worth < bound:
-            seconds = budget.seconds_left(1.0, SECONDS)
-            drawn = [draw_part(program, by_row, by_worth, draw) for _ in range(WIDTH)]
-            solve = partial(solve_part, mixed, program, best, seconds)
-            for part in threads.map(solve, drawn):
-                budget.take()
-                best = _best_of(best, None if part is None else applied(program, best, part))
+    while not budget.is_spent() and best.worth < bound:
+        if beside is not None and beside.done():
+            best = _best_of(best, beside.result())
+        seconds = budget.seconds_left(1.0, SECONDS)
+        drawn = [draw_part(program, by_row, by_worth, draw) for _ in range(WIDTH)]
+        solve = partial(solve_part, mixed, program, best, seconds)
+        for part in threads.map(solve, drawn):
+            budget.take()
+            best = _best_of(best, None if part is None else applied(program, best, part))
     return best
