@@ -123,7 +123,8 @@ def generated_mutants(file: str, text: str) -> Iterator[Mutant]:
             for way in ways:
                 old, new, at = _replacement(way, match, code)
                 if new != old:
-                    yield Mutant(f"{file}:{line} {operator} {way}: {old} → {new}", file, old, new, "", at)
+                    name = f"{file}:{line} {operator} {way}: {' '.join(old.split())} → {new}"
+                    yield Mutant(name, file, text[at : at + len(old)], new, "", at)
 
 
 def _replacement(way: str, match: re.Match[str], code: str) -> tuple[str, str, int]:

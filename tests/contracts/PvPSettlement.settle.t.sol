@@ -12,6 +12,8 @@ import {vm} from "./Vm.sol";
 /// @notice Gross settlement of one obligation.
 contract SettleTest is CorridorTest {
     uint256 private constant CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+    // The curve's base point: what a signature with the nonce 1 begins with. Its y is even.
+    uint256 private constant BASE_X = 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798;
 
     // ----- WHAT IT DOES -----------------------------------------------------------------------------------------
 
@@ -218,12 +220,24 @@ contract SettleTest is CorridorTest {
         settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
     }
 
-    function test_an_s_above_half_the_curve_order_is_refused() public {
-        Leg[] memory legs = _pvp();
-        Signature[] memory signatures = _bothSignGross(legs, DEADLINE_S);
-        signatures[0].vs = bytes32(CURVE_ORDER / 2 + 1);
-        _expectConsentMissing(hongKongBank, legs);
+    /// @dev Nearly every high s has no room in the compact form. This one has: a key is made to which a signature with
+    /// the highest low s belongs. Its other half is one more.
+    function test_a_high_s_that_the_compact_form_has_room_for_is_refused() public {
+        Leg[] memory legs = _one(Leg("HKTHHKHHXXX", thaiBank.bic, THIS_CHAIN, address(hkd), 1000));
+        bytes32 digest = typed.grossDigest(_domain(), legs[0].payer, _epoch(secondHongKongBank), DEADLINE_S, _id(legs));
+        uint256 low = CURVE_ORDER / 2;
+        uint256 difference = addmod(low, CURVE_ORDER - uint256(digest) % CURVE_ORDER, CURVE_ORDER);
+        uint256 secret = mulmod(difference, _inverse(BASE_X), CURVE_ORDER);
+        Bank memory third = _admit(legs[0].payer, "HKTHHKHHXXX000000000", secret);
+        vm.prank(HKD_ISSUER);
+        hkd.issue(third.bic, 1000, "third");
+        Signature[] memory signatures = new Signature[](1);
+        signatures[0] = Signature(bytes32(BASE_X), bytes32((CURVE_ORDER - low) | (1 << 255)));
+        _expectConsentMissing(third, legs);
         settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
+        signatures[0].vs = bytes32(low);
+        settlement.settle(INSTRUCTIONS, legs, DEADLINE_S, signatures);
+        _assertAccount(hkd, third, 0, 0);
     }
 
     function test_a_signature_that_recovers_to_zero_is_nobodys() public {
@@ -479,6 +493,15 @@ contract SettleTest is CorridorTest {
             abi.encodeWithSelector(IPvPSettlement.SettlementDeadlineRefused.selector, deadline, block.timestamp)
         );
         settlement.settle(INSTRUCTIONS, legs, deadline, signatures);
+    }
+
+    /// @dev Modulo the curve's order, which is prime: by Fermat, the power to the order less 2.
+    function _inverse(uint256 value) private pure returns (uint256 result) {
+        result = 1;
+        for (uint256 exponent = CURVE_ORDER - 2; exponent != 0; exponent >>= 1) {
+            if (exponent & 1 != 0) result = mulmod(result, value, CURVE_ORDER);
+            value = mulmod(value, value, CURVE_ORDER);
+        }
     }
 
     function _expectConsentMissing(Bank memory bank, Leg[] memory legs) private {

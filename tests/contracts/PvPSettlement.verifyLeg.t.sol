@@ -114,28 +114,17 @@ contract VerifyLegTest is CorridorTest {
         vm.assertFalse(settlement.verifyLeg(batch, proof), "the last leaf is promoted, not doubled");
     }
 
-    function test_a_proof_of_more_than_32_nodes_proves_nothing() public {
+    function test_each_proof_is_read_up_to_32_nodes_and_proves_nothing_beyond() public {
+        Batch memory batch = _unsettled();
         LegProof memory proof = _proof(_indexOf(leaves[2]));
-        proof.pairProof = new bytes32[](33);
-        bytes32 root = leaves[2];
-        for (uint256 i = 0; i < 33; ++i) {
-            root = _node(root, 0);
+        for (uint256 which = 0; which < 3; ++which) {
+            for (uint256 length = 32; length <= 33; ++length) {
+                (LegProof memory longer, Batch memory other) = _lengthened(proof, which, length);
+                other.round = batch.round++;
+                _settleBatch(other);
+                vm.assertEq(settlement.verifyLeg(other, longer) ? 32 : 33, length, "nodes");
+            }
         }
-        pair = typed.pairLeaf(hongKongBank.bic, thaiBank.bic, root);
-        Batch memory batch = _settled();
-        vm.assertFalse(settlement.verifyLeg(batch, proof), "33 nodes");
-    }
-
-    function test_a_proof_of_32_nodes_is_read() public {
-        LegProof memory proof = _proof(_indexOf(leaves[2]));
-        proof.pairProof = new bytes32[](32);
-        bytes32 root = leaves[2];
-        for (uint256 i = 0; i < 32; ++i) {
-            root = _node(root, 0);
-        }
-        pair = typed.pairLeaf(hongKongBank.bic, thaiBank.bic, root);
-        Batch memory batch = _settled();
-        vm.assertTrue(settlement.verifyLeg(batch, proof), "32 nodes");
     }
 
     // ----- HELPERS ----------------------------------------------------------------------------------------------
@@ -165,6 +154,32 @@ contract VerifyLegTest is CorridorTest {
         }
         proof.payerProof = new bytes32[](1);
         proof.payerProof[0] = otherPair;
+    }
+
+    /// @dev One of the three proofs with zeros for nodes, and a batch with the roots that they lead to.
+    function _lengthened(LegProof memory proof, uint256 which, uint256 length)
+        private
+        view
+        returns (LegProof memory longer, Batch memory batch)
+    {
+        longer = abi.decode(abi.encode(proof), (LegProof));
+        batch = _unsettled();
+        bytes32[] memory nodes = new bytes32[](length);
+        if (which == 0) {
+            longer.pairProof = nodes;
+            bytes32 reached = typed.pairLeaf(hongKongBank.bic, thaiBank.bic, _folded(leaves[2], length));
+            batch.entryRoots[0] = _node(reached, otherPair);
+            batch.entryRoots[1] = reached;
+        }
+        if (which == 1) (longer.payerProof, batch.entryRoots[0]) = (nodes, _folded(pair, length));
+        if (which == 2) (longer.payeeProof, batch.entryRoots[1]) = (nodes, _folded(pair, length));
+    }
+
+    function _folded(bytes32 root, uint256 zeros) private pure returns (bytes32) {
+        for (uint256 i = 0; i < zeros; ++i) {
+            root = _node(root, 0);
+        }
+        return root;
     }
 
     function _indexOf(bytes32 leaf) private view returns (uint256 i) {
