@@ -12,6 +12,7 @@ from liquidity.errors import InvalidField, shown
 from liquidity.model import MAX_LEGS, NO_PRIORITY, Leg, Obligation, name
 
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from liquidity.arrays import Int64s
 from liquidity.errors import InvalidField, child, shown
 from liquidity.model import Amounts, Limits, Queue, amounts_table, entries, exact_integer, name
 from liquidity.terms import make_rates
-
-Int64s = NDArray[np.int64]
 
 SECONDS_A_DAY = 86_400
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from liquidity.arrays import Int32s, Int64s, QueueArrays
+from liquidity.arrays import Bools, Floats, Int32s, Int64s, QueueArrays
 from liquidity.elimination_kernel import NOTHING, add_up, eliminate
 from liquidity.model import NO_PRIORITY, Account
 from liquidity.terms import Terms, lowest_closing
@@ -70,7 +69,7 @@ def _order(arrays: QueueArrays, accounts: _Accounts, order: str) -> Int32s:
     return np.argsort(key, kind="stable").astype(np.int32)
 
 
-def _sums_are_safe(gross: NDArray[np.float64], *tables: list[int]) -> bool:
+def _sums_are_safe(gross: Floats, *tables: list[int]) -> bool:
     """Whether no sum the kernel can form, whatever it drops in whatever order, leaves 64 bits."""
     most = float(gross.max(initial=0.0))
     return most < SAFE_SUM and all(abs(value) + int(most) < SAFE_SUM for table in tables for value in table)
@@ -112,7 +111,7 @@ def _limits(arrays: QueueArrays, accounts: _Accounts, terms: Terms, number: dict
 class CompiledOutcome:
     """``kept`` (n booleans), closing balances of accounts with a leg, and settled value per currency."""
 
-    kept: NDArray[np.bool_]
+    kept: Bools
     closing: dict[Account, int]
     value: dict[str, int]
 

@@ -16,21 +16,13 @@ All sums must fit 64 bits: the caller makes sure (:mod:`liquidity.elimination_co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from liquidity.arrays import Bools, Floats, Int32s, Int64s
+from liquidity.compiling import compiled
 
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Float64s = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Entries = NDArray[np.void]
-_F = TypeVar("_F", bound="Callable[..., Any]")
 
 NOTHING = np.int32(-1)
 """No other leg in this obligation, no limit on this leg."""
@@ -51,15 +43,7 @@ ENTRY = np.dtype(
 are the account and place of the obligation's next leg, after the last the first again."""
 
 
-def _compiled(function: _F) -> _F:
-    """``function`` as machine code; kept on disk where that is possible, so that a second start is quick."""
-    try:
-        return cast(_F, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder that it may write to
-        return cast(_F, njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def add_up(
     order: Int32s,
     leg_obligation: Int32s,
@@ -68,7 +52,7 @@ def add_up(
     amount: Int64s,
     held: Bools,
     accounts: int,
-) -> tuple[Int32s, Int32s, Int64s, Int64s, Float64s]:
+) -> tuple[Int32s, Int32s, Int64s, Int64s, Floats]:
     """What each account does if everything that isn't held settles, and where each leg stands in its payer's queue.
 
     Returns
@@ -102,7 +86,7 @@ def add_up(
     return place, length, paid, received, gross
 
 
-@_compiled
+@compiled
 def _line_up(
     start: Int32s, leg_start: Int32s, payer: Int32s, payee: Int32s, amount: Int64s, place: Int32s, queued: Entries
 ) -> None:
@@ -128,7 +112,7 @@ def _line_up(
             queued[at].next_place = place[following]
 
 
-@_compiled
+@compiled
 def _count_limits(
     payer: Int32s,
     amount: Int64s,
@@ -152,7 +136,7 @@ def _count_limits(
             over[limit_payer[pair]] += 1
 
 
-@_compiled
+@compiled
 def _undo_limits(
     forth: int,
     back: int,
@@ -173,7 +157,7 @@ def _undo_limits(
         outflow[back] += paid
 
 
-@_compiled
+@compiled
 def eliminate(
     place: Int32s,
     length: Int32s,

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
-from liquidity.arrays import Int64s, QueueArrays
+from liquidity.arrays import Floats, Int64s, QueueArrays
 from liquidity.day import MAX_DAY_S, Day, Hours
 from liquidity.errors import InvalidField, child, shown
 from liquidity.model import Account, Queue, exact_integer, name
@@ -35,8 +34,6 @@ MAX_AMOUNT = 10**15
 """A drawn amount is cut here, in minor units: 10^13 dollars, far out in any tail; sums of a million stay exact."""
 
 _HALF_BITS = 31
-
-Floats = NDArray[np.float64]
 
 
 def bank_names(prefix: str, count: int) -> tuple[str, ...]:

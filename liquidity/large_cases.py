@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from liquidity.arrays import Int64s
 from liquidity.errors import InvalidField
 from liquidity.model import NO_PRIORITY, Queue
 
@@ -48,7 +49,6 @@ _LEG_KEYS = (("payer", "payee", "currency", "amount"), ("priority",))
 Keys = tuple[tuple[str, ...], tuple[str, ...]]
 """Mandatory and optional ones."""
 
-Int64s = NDArray[np.int64]
 Parser = Callable[[bytes], Any]
 
 

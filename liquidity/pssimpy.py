@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from liquidity.columns import MAX_EXACT, Int64s, Table, integers, make_table, numbered, seconds, texts
+from liquidity.arrays import Int64s
+from liquidity.cells import MAX_EXACT, Table, integers, make_table, numbered, seconds, texts
 from liquidity.day import Day, Hours
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Queue

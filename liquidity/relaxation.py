@@ -33,10 +33,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from liquidity.arrays import Int32s, Int64s
+from liquidity.arrays import Floats, Int32s, Int64s
 from liquidity.program import Program, exact_sum
 
-Floats = NDArray[np.float64]
 Clock = Callable[[], float]
 """Seconds since whenever, never going back; looked at only where a time limit is given."""
 

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from liquidity.arrays import Int32s, Int64s
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Floats = NDArray[np.float64]
-_F = TypeVar("_F", bound="Callable[..., Any]")
+from liquidity.arrays import Floats, Int32s, Int64s
+from liquidity.compiling import compiled
 
 
-def _compiled(function: _F) -> _F:
-    """``function`` as machine code; kept on disk where that is possible, so that a second start is quick."""
-    try:
-        return cast(_F, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder that it may write to
-        return cast(_F, njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def dual_value(start: Int64s, row: Int32s, change: Floats, worth: Floats, room: Floats, prices: Floats) -> float:
     """What the prices prove, in floating point: room · prices + what each column is worth above its price."""
     value = 0.0
@@ -39,7 +22,7 @@ def dual_value(start: Int64s, row: Int32s, change: Floats, worth: Floats, room: 
     return value
 
 
-@_compiled
+@compiled
 def halpern_passes(
     start: Int64s,
     row: Int32s,

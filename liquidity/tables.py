@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from liquidity.columns import Int64s, Table, flags, integers, make_table, numbered, runs, seconds, texts
+from liquidity.arrays import Int64s
+from liquidity.cells import Table, flags, integers, make_table, numbered, runs, seconds, texts
 from liquidity.day import NO_CUT_OFF, Day, Hours, Outage
 from liquidity.errors import InvalidField, shown
 from liquidity.io import Case, ratio_text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liquidity.arrays import Int64s
+from liquidity.arrays import Bools, Int64s
 from liquidity.day import MAX_DAY_S, Day
 from liquidity.model import exact_integer
 from liquidity.simulation.engine import NEVER
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from liquidity.simulation.simulating import SimulationResult
 
-Bools = NDArray[np.bool_]
 Exact = NDArray[Any]
 """Whole numbers: 64-bit where every sum fits them, else Python's own (dtype object)."""
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from liquidity.arrays import Int64s
+from liquidity.compiling import compiled
 from liquidity.simulation.engine import NEVER
 from liquidity.simulation.offsetting import keep_lengths
-from liquidity.simulation.records import NOTHING, Int64s, Plan, Records, State, compiled, uncounted
+from liquidity.simulation.records import NOTHING, Plan, Records, State, uncounted
 from liquidity.simulation.schedule import PHASES, Event, Phase
 
 ENTRY, EXPIRY = int(Phase.ENTRY), int(Phase.EXPIRY)

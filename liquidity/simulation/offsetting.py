@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from liquidity.simulation.records import NOTHING, Bools, Int32s, Int64s, Records, State, compiled, uncounted
+from liquidity.arrays import Bools, Int32s, Int64s
+from liquidity.compiling import compiled
+from liquidity.simulation.records import NOTHING, Records, State, uncounted
 
 
 @compiled

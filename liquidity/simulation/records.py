@@ -6,18 +6,17 @@ so that a run reads queues from the end through neighbours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from liquidity.arrays import Bools, Int32s, Int64s
+from liquidity.compiling import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Records = NDArray[np.void]
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -153,26 +152,12 @@ class State(NamedTuple):
     at: Records
 
 
-def compiled(function: _F) -> _F:
-    """``function`` as machine code; kept on disk where that is possible, so that a second start is quick."""
-    try:
-        return cast(_F, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder that it may write to
-        return cast(_F, njit(nogil=True)(function))
-
-
-_UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False}
-
-
 def uncounted(function: _F) -> _F:
     """``function`` as machine code that makes no arrays and counts no references to those it is handed.
 
     Counting is what most of the time would go to, since every small function here is handed all of them.
     """
-    try:
-        return cast(_F, njit(cache=True, **_UNCOUNTED)(function))
-    except RuntimeError:
-        return cast(_F, njit(**_UNCOUNTED)(function))
+    return compiled(function, _nrt=False)
 
 
 @compiled

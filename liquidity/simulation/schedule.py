@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from liquidity.arrays import Int32s, Int64s
+from liquidity.arrays import Bools, Int32s, Int64s
 from liquidity.day import MAX_DAY_S, Day, Outage
 from liquidity.model import Queue
 from liquidity.simulation.policies import PERCENT, Policy
@@ -55,7 +55,7 @@ class LegTable:
     payee: Int32s
     currency: Int32s
     amount: NDArray[np.generic]
-    held: NDArray[np.bool_]
+    held: Bools
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +77,7 @@ class Schedule:
     event_at: Int64s
     event: Int64s
     event_bank: Int64s
-    waits: NDArray[np.bool_]
+    waits: Bools
     enough: Int64s
 
 
@@ -160,7 +160,7 @@ def open_and_close(day: Day, legs: LegTable) -> tuple[Int64s, Int64s]:
     return np.maximum.reduceat(opens, first), np.minimum.reduceat(closes, first)
 
 
-def _pays(legs: LegTable, bank: int) -> NDArray[np.bool_]:
+def _pays(legs: LegTable, bank: int) -> Bools:
     """(n) whether ``bank`` pays a leg of each obligation."""
     return np.logical_or.reduceat(legs.payer == bank, legs.leg_start[:-1])
 
@@ -183,7 +183,7 @@ def _back_s(second: int, spans: list[tuple[int, int]]) -> int:
     return second
 
 
-def _pushed_out(ready_s: Int64s, mask: NDArray[np.bool_], spans: list[tuple[int, int]]) -> Int64s:
+def _pushed_out(ready_s: Int64s, mask: Bools, spans: list[tuple[int, int]]) -> Int64s:
     for from_s, until_s in spans:
         hit = mask & (ready_s >= from_s) & (ready_s < until_s)
         ready_s = np.where(hit, until_s, ready_s)
@@ -211,7 +211,7 @@ def _outage_events(down: dict[str | None, list[tuple[int, int]]], banks: Sequenc
     return events
 
 
-def _waiting(policy: Policy, legs: LegTable, seed: int) -> tuple[NDArray[np.bool_], Int64s, list[tuple[int, int]]]:
+def _waiting(policy: Policy, legs: LegTable, seed: int) -> tuple[Bools, Int64s, list[tuple[int, int]]]:
     """Which legs are held back, from what percentage on no longer, and (bank, second) at which each gives up."""
     if not policy.delays:
         return np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), []

@@ -14,12 +14,10 @@ from typing import Any, NoReturn
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from liquidity.arrays import Bools, Int64s
 from liquidity.day import MAX_DAY_S
 from liquidity.errors import InvalidField, shown
-
-Int64s = NDArray[np.int64]
 
 MAX_ROWS = 50_000_000
 """In one table: some 4 GB in memory. More is a mistake."""
@@ -140,11 +138,11 @@ def seconds(table: Table, name: str, *, gap: int | None = None) -> Int64s:
     return values
 
 
-def flags(table: Table, name: str) -> NDArray[np.bool_]:
+def flags(table: Table, name: str) -> Bools:
     """A column of true and false (also 1 and 0); an empty cell is false."""
     array = _decoded(table.columns[name])
     if pa.types.is_boolean(array.type):
-        values: NDArray[np.bool_] = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+        values: Bools = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
         return values
     if not pa.types.is_string(array.type):
         table = Table(table.label, {name: array.cast(pa.string())}, table.rows)
