@@ -21,19 +21,19 @@ CPSS, "A glossary of terms used in payments and settlement systems" (2003): grid
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from itertools import compress
 
+from liquidity.accounts import make_accounts
 from liquidity.bounding import Lever
 from liquidity.elimination import account_queues
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Account, Amounts, Limits, Obligation, Queue
 from liquidity.resolution import Resolution, resolve
-from liquidity.terms import Pair, Terms, lowest_closing, make_terms
+from liquidity.terms import Terms, lowest_closing, make_terms
 
 
 class Jam(Enum):
@@ -141,16 +141,16 @@ def set_order_aside(
     bounds: dict[str, dict[str, int]] = {}
     for bank, row in first.closing_balances.items():
         bounds[bank] = {currency: lowest_closing(terms, (bank, currency)) for currency in row}
-    left: dict[str, dict[str, dict[str, int]]] = {}
-    outflow = _outflows((one for one in queue if one.id in settled), terms)
-    for (payer, payee, currency), limit in terms.bilateral.items():
-        left.setdefault(payer, {}).setdefault(payee, {})[currency] = limit - outflow[payer, payee, currency]
+    accounts = make_accounts(terms, ())
+    for one in queue:
+        if one.id in settled:
+            accounts.move(one)
     return resolve(
         Queue(one for one in queue if one.id not in settled),
         first.closing_balances,
         order="bypass",
         floors=bounds,
-        limits=Limits(bilateral=left),
+        limits=accounts.limits_left(),
         rates=rates,
         time_limit_s=time_limit_s,
         work_limit=work_limit,
@@ -167,20 +167,12 @@ def _one_by_one(obligations: Sequence[Obligation], terms: Terms, order: str) -> 
     """Which obligations settle singly, by arrival number, whatever the sequence."""
     queues = account_queues(obligations, order)
     front = dict.fromkeys(queues, 0)
-    balance: dict[Account, int] = defaultdict(int, terms.opening)
-    outflow = dict.fromkeys(terms.bilateral, 0)
+    accounts = make_accounts(terms, queues)
     settled = [False] * len(obligations)
     payers = [{(leg.payer, leg.currency) for leg in one.legs} for one in obligations]
 
     def stands_in_front(number: int) -> bool:
         return all(queues[account][front[account]] == number for account in payers[number])
-
-    def is_covered(number: int) -> bool:
-        change, paid = _changes(obligations[number], outflow)
-        return all(
-            moved >= 0 or balance[account] + moved >= lowest_closing(terms, account)
-            for account, moved in change.items()
-        ) and all(more <= 0 or outflow[pair] + more <= terms.bilateral[pair] for pair, more in paid.items())
 
     to_try = list(reversed(queues))
     while to_try:  # an account comes back only when an obligation settled, and each settles once
@@ -188,61 +180,32 @@ def _one_by_one(obligations: Sequence[Obligation], terms: Terms, order: str) -> 
         if account not in queues or front[account] == len(queues[account]):
             continue
         number = queues[account][front[account]]
-        if not stands_in_front(number) or not is_covered(number):
+        if not stands_in_front(number) or not accounts.moved_if_affordable(obligations[number]):
             continue
         settled[number] = True
-        change, paid = _changes(obligations[number], outflow)
-        for touched, moved in change.items():
-            balance[touched] += moved
-        for pair, more in paid.items():
-            outflow[pair] += more
         for payer in payers[number]:
             front[payer] += 1
-        to_try.extend(change)
+        to_try.extend(payers[number])
+        to_try.extend((leg.payee, leg.currency) for leg in obligations[number].legs)
     return settled
-
-
-def _changes(obligation: Obligation, limited: Mapping[Pair, int]) -> tuple[dict[Account, int], dict[Pair, int]]:
-    """What an obligation does to each account's balance, and to the net outflow of each limited pair."""
-    change: dict[Account, int] = {}
-    paid: dict[Pair, int] = {}
-    for leg in obligation.legs:
-        for bank, moved in ((leg.payer, -leg.amount), (leg.payee, leg.amount)):
-            change[bank, leg.currency] = change.get((bank, leg.currency), 0) + moved
-        for payer, payee, more in ((leg.payer, leg.payee, leg.amount), (leg.payee, leg.payer, -leg.amount)):
-            pair = (payer, payee, leg.currency)
-            if pair in limited:
-                paid[pair] = paid.get(pair, 0) + more
-    return change, paid
-
-
-def _outflows(settled: Iterable[Obligation], terms: Terms) -> dict[Pair, int]:
-    """Net outflow of each limited pair over a set."""
-    outflow = dict.fromkeys(terms.bilateral, 0)
-    if outflow:
-        for obligation in settled:
-            for pair, more in _changes(obligation, outflow)[1].items():
-                outflow[pair] += more
-    return outflow
 
 
 def _shortfalls(obligations: Sequence[Obligation], terms: Terms) -> tuple[Shortfall, ...]:
     """What each account and limit lacks for everything that isn't held to settle together, in order of the legs."""
     waiting = [one for one in obligations if not one.held]
-    paid_out: dict[Account, int] = {}
+    moved = make_accounts(replace(terms, opening={}), ())
     for one in waiting:
-        for leg in one.legs:
-            for bank, moved in ((leg.payer, leg.amount), (leg.payee, -leg.amount)):
-                paid_out[bank, leg.currency] = paid_out.get((bank, leg.currency), 0) + moved
+        moved.move(one)
     found: list[Shortfall] = []
-    for (bank, currency), outflow in paid_out.items():
+    for (bank, currency), inflow in moved.balance.items():
+        outflow = -inflow
         needed = liquidity_for(terms, (bank, currency), outflow)
         limit = terms.multilateral.get((bank, currency))
         if needed:
             found.append(Shortfall(Lever.LIQUIDITY, bank, currency, None, needed))
         if limit is not None and outflow > limit:
             found.append(Shortfall(Lever.MULTILATERAL_LIMIT, bank, currency, None, outflow - limit))
-    for (bank, payee, currency), outflow in _outflows(waiting, terms).items():
+    for (bank, payee, currency), outflow in moved.outflow.items():
         over = outflow - terms.bilateral[bank, payee, currency]
         if over > 0:
             found.append(Shortfall(Lever.BILATERAL_LIMIT, bank, currency, payee, over))

@@ -24,8 +24,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from liquidity.accounts import make_accounts
 from liquidity.model import Account, Obligation
-from liquidity.terms import Pair, Terms, lowest_closing
+from liquidity.terms import Pair, Terms
 
 Rank = tuple[bool, int]
 """Sorts priorities: (has none, number)."""
@@ -74,34 +75,19 @@ class _Elimination:
             for position, number in enumerate(queue):
                 self.stands[number].append((account, position))
 
-        self.balance: dict[Account, int] = defaultdict(int, terms.opening)
-        self.lowest = {account: lowest_closing(terms, account) for account in self.queues}
-        self.limits = terms.bilateral
-        self.outflow = dict.fromkeys(terms.bilateral, 0)
+        self.accounts = make_accounts(terms, self.queues)
         self.limited: dict[Account, list[Pair]] = defaultdict(list)
         for pair in terms.bilateral:
             self.limited[pair[0], pair[2]].append(pair)
-        for number, keep in enumerate(self.kept):
+        for obligation, keep in zip(obligations, self.kept, strict=True):
             if keep:
-                self._move(number, 1)
-
-    def _move(self, number: int, direction: int) -> None:
-        """Do (1) or undo (−1) the legs of an obligation."""
-        for leg in self.obligations[number].legs:
-            amount = direction * leg.amount
-            self.balance[leg.payer, leg.currency] -= amount
-            self.balance[leg.payee, leg.currency] += amount
-            if self.limits:
-                forth, back = (leg.payer, leg.payee, leg.currency), (leg.payee, leg.payer, leg.currency)
-                if forth in self.outflow:
-                    self.outflow[forth] += amount
-                if back in self.outflow:
-                    self.outflow[back] -= amount
+                self.accounts.move(obligation)
 
     def _breaks_a_bound(self, account: Account) -> bool:
-        if self.balance[account] < self.lowest[account]:
+        now = self.accounts
+        if now.balance[account] < now.lowest[account]:
             return True
-        return any(self.outflow[pair] > self.limits[pair] for pair in self.limited.get(account, ()))
+        return any(now.outflow[pair] > now.limits[pair] for pair in self.limited.get(account, ()))
 
     def _drop(self, number: int) -> set[Account]:
         """Drop an obligation and everything queued behind its legs; the accounts that now receive less."""
@@ -112,7 +98,7 @@ class _Elimination:
             if not self.kept[number]:
                 continue
             self.kept[number] = False
-            self._move(number, -1)
+            self.accounts.move(self.obligations[number], -1)
             losers.update((leg.payee, leg.currency) for leg in self.obligations[number].legs)
             for account, position in self.stands[number]:
                 to_drop.extend(self.queues[account][position + 1 : self.kept_length[account]])

@@ -17,14 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from liquidity.accounts import make_accounts
 from liquidity.arrays import Int64s
 from liquidity.day import Day
 from liquidity.elimination import Rank, rank_in
-from liquidity.model import Account, Limits, Obligation, Queue
+from liquidity.model import Account, Obligation, Queue
 from liquidity.simulation.policies import PERCENT, Policy
 from liquidity.simulation.runs import chosen
 from liquidity.simulation.schedule import PHASES, Event, Phase, Schedule
-from liquidity.terms import lowest_closing, make_terms
+from liquidity.terms import make_terms
 
 NEVER = -1
 """In an array of seconds or batches: it didn't happen."""
@@ -63,11 +64,8 @@ class Engine:
         self.day, self.policy, self.schedule, self.seed = day, policy, schedule, seed
         self.obligations: Sequence[Obligation] = day.queue.obligations
         terms = make_terms(day.balances, day.floors, day.limits)
-        self.balance: dict[Account, int] = defaultdict(int, terms.opening)
-        accounts = {(bank, leg.currency) for o in self.obligations for leg in o.legs for bank in (leg.payer, leg.payee)}
-        self.lowest = {account: lowest_closing(terms, account) for account in accounts}
-        self.limits = terms.bilateral
-        self.outflow = dict.fromkeys(terms.bilateral, 0)
+        legs = [leg for obligation in self.obligations for leg in obligation.legs]
+        self.accounts = make_accounts(terms, {(bank, leg.currency) for leg in legs for bank in (leg.payer, leg.payee)})
         self.queues: dict[Account, list[_Place]] = defaultdict(list)
         self.place: dict[int, dict[Account, _Place]] = {}  # of what is queued
         self.entered_at, self.settled_at, self.batch = ([NEVER] * len(self.obligations) for _ in range(3))
@@ -142,27 +140,6 @@ class Engine:
 
     # --- one by one ---------------------------------------------------------------------------------------------
 
-    def _move(self, number: int, direction: int) -> None:
-        for leg in self.obligations[number].legs:
-            amount = direction * leg.amount
-            self.balance[leg.payer, leg.currency] -= amount
-            self.balance[leg.payee, leg.currency] += amount
-            if self.limits:
-                forth, back = (leg.payer, leg.payee, leg.currency), (leg.payee, leg.payer, leg.currency)
-                if forth in self.outflow:
-                    self.outflow[forth] += amount
-                if back in self.outflow:
-                    self.outflow[back] -= amount
-
-    def _moved_if_affordable(self, number: int) -> bool:
-        self._move(number, 1)
-        for leg in self.obligations[number].legs:
-            payer, pair = (leg.payer, leg.currency), (leg.payer, leg.payee, leg.currency)
-            if self.balance[payer] < self.lowest[payer] or self.outflow.get(pair, 0) > self.limits.get(pair, 0):
-                self._move(number, -1)
-                return False
-        return True
-
     def _settled(self, number: int, t: int) -> None:
         """Its money has moved: write it down, and look again at whoever received."""
         self.settled_at[number], self.batch[number] = t, self.batches
@@ -196,7 +173,7 @@ class Engine:
             places[account] = _Place(rank, self.entered, number)
         if self.policy.gross:
             first = all(not self.queues[a] or place < self.queues[a][0] for a, place in places.items())
-            if first and self._moved_if_affordable(number):
+            if first and self.accounts.moved_if_affordable(obligation):
                 self._settled(number, t)
                 self.batches += 1
                 return
@@ -223,7 +200,7 @@ class Engine:
             while self.queues[account]:
                 number = self.queues[account][0].number
                 at_head = all(self.queues[a][0] == place for a, place in self.place[number].items())
-                if not (at_head and self._moved_if_affordable(number)):
+                if not (at_head and self.accounts.moved_if_affordable(self.obligations[number])):
                     break
                 self._leave(number)
                 self._settled(number, t)
@@ -242,7 +219,7 @@ class Engine:
         ids = set(self._chosen(numbers)) if may_settle else set()
         settling = [number for number in numbers if self.obligations[number].id in ids]
         for number in settling:
-            self._move(number, 1)
+            self.accounts.move(self.obligations[number])
             self._leave(number)
         for number in settling:
             self._settled(number, t)
@@ -254,15 +231,11 @@ class Engine:
     def _chosen(self, numbers: Sequence[int]) -> Iterable[str]:
         balances: dict[str, dict[str, int]] = defaultdict(dict)
         floors: dict[str, dict[str, int]] = defaultdict(dict)
-        for (bank, currency), lowest in self.lowest.items():
-            balances[bank][currency] = self.balance[bank, currency]
+        for (bank, currency), lowest in self.accounts.lowest.items():
+            balances[bank][currency] = self.accounts.balance[bank, currency]
             floors[bank][currency] = lowest
-        left: dict[str, dict[str, dict[str, int]]] = {}
-        for (payer, payee, currency), limit in self.limits.items():
-            row = left.setdefault(payer, {}).setdefault(payee, {})
-            row[currency] = limit - self.outflow[payer, payee, currency]
         queued = Queue([self.obligations[number] for number in numbers])
-        return chosen(queued, balances, floors, Limits(bilateral=left), self.day, self.policy, self.seed)
+        return chosen(queued, balances, floors, self.accounts.limits_left(), self.day, self.policy, self.seed)
 
     def run_while_due(self, t: int) -> None:
         """A run if enough has entered or joined since the last one; what it lets enter may make another one due."""
