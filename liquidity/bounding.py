@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from itertools import compress
 from typing import TYPE_CHECKING
 
+from liquidity.bypass.answering import worth_kept
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
 from liquidity.terms import Terms, make_rates, make_terms
@@ -204,17 +206,10 @@ def _check_choice(field: str, value: object, offered: tuple[str, ...]) -> None:
 
 def _everything(queue: Queue, rates: Mapping[str, Fraction], objective: str, tightness: str) -> Bound:
     """All that waits, in Python's integers: a bound when sums might leave 64 bits."""
-    waiting = [obligation for obligation in queue if not obligation.held]
-    value = Fraction(len(waiting))
-    if objective == "value":
-        totals: dict[str, int] = {}
-        for obligation in waiting:
-            for leg in obligation.legs:
-                totals[leg.currency] = totals.get(leg.currency, 0) + leg.amount
-        value = sum((rates.get(code, Fraction(1)) * total for code, total in totals.items()), Fraction(0))
-    accounts = dict.fromkeys(
-        (bank, leg.currency) for one in waiting for leg in one.legs for bank in (leg.payer, leg.payee)
-    )
+    waits = [not one.held for one in queue]
+    value = worth_kept(queue, rates, objective, waits)
+    legs = (leg for one in compress(queue, waits) for leg in one.legs)
+    accounts = dict.fromkeys((bank, leg.currency) for leg in legs for bank in (leg.payer, leg.payee))
     return Bound(value, tightness, objective, "exact", "all that waits: sums leave 64 bits", (), tuple(accounts))
 
 

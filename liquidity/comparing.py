@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from liquidity.bypass.answering import worth_kept
 from liquidity.model import Amounts, Limits, Queue
 from liquidity.resolution import ORDERS, Resolver, resolve
+from liquidity.terms import make_rates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +75,7 @@ def compare(
         rows.append((answer, clock() - started))
         if answer.proof != "unique-maximum":  # that bounds what keeps the order, not what is free
             bounds.append(answer.upper_bound)
-    waiting = _waiting(queue, rates or {})
+    waiting = worth_kept(queue, make_rates(rates), "value", [not one.held for one in queue])
     bound = min(bounds, default=waiting)
     return pd.DataFrame(
         [
@@ -95,13 +97,3 @@ def compare(
 
 def _share(part: Fraction, whole: Fraction) -> float:
     return float(part / whole) if whole else 1.0
-
-
-def _waiting(queue: Queue, rates: Mapping[str, Fraction | int]) -> Fraction:
-    """Value of everything that isn't held, in the reporting currency."""
-    total: dict[str, int] = {}
-    for obligation in queue:
-        if not obligation.held:
-            for leg in obligation.legs:
-                total[leg.currency] = total.get(leg.currency, 0) + leg.amount
-    return sum((rates.get(code, 1) * Fraction(amount) for code, amount in total.items()), Fraction(0))
