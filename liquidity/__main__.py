@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -20,12 +20,9 @@ from liquidity.bypass.answering import OBJECTIVES
 from liquidity.errors import LiquidityError
 from liquidity.io import answer_json, read_case
 from liquidity.resolution import ORDERS, resolve
-from liquidity.simulate_command import add_simulate, run_simulate
+from liquidity.simulate_command import add_simulate, at_least, run_simulate
 
 EXIT_REFUSED = 2
-
-MAX_DIGITS = 18
-"""Of a number among the arguments: it fits 64 bits."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,15 +56,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _at_least(minimum: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) >= minimum):
-            raise argparse.ArgumentTypeError(f"must be an integer >= {minimum}, got {text!a}")
-        return int(text)
-
-    return integer
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m liquidity", description="Which payment obligations can settle together?")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -92,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--work-limit",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="most solver calls of the search; without a time limit the same case gives the same answer",
     )
@@ -102,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         default=OBJECTIVES[0],
         help="what bypass settles most of: value, obligations, or value of the most urgent first (default: value)",
     )
-    command.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="of the search (default: 0)")
+    command.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of the search (default: 0)")
     add_simulate(commands)
     return parser
 

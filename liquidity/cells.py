@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from liquidity.arrays import Bools, Int64s
-from liquidity.day import MAX_DAY_S
+from liquidity.day import MAX_DAY_S, second_of
 from liquidity.errors import InvalidField, shown
 
 MAX_ROWS = 50_000_000
@@ -28,7 +28,6 @@ MAX_EXACT = 2**53
 TIME_PROBLEM = f"must be a time HH:MM or HH:MM:SS, or whole seconds after midnight up to {MAX_DAY_S}"
 
 _INTEGER = "^-?[0-9]{1,19}$"
-_CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 _FLAGS = {"": 0, "false": 0, "0": 0, "true": 1, "1": 1}
 
@@ -219,12 +218,6 @@ def _second_of(text: str, gap: int | None) -> int | None:
     """Seconds after midnight of one cell, ``None`` for what is no time."""
     if not text:
         return gap
-    clock = _CLOCK.fullmatch(text)
-    if clock:
-        hours, minutes, rest = clock.groups(default="0")
-        second = int(hours) * 3600 + int(minutes) * 60 + int(rest)
-    elif _SECONDS.fullmatch(text):
-        second = int(text)
-    else:
-        return None
-    return second if second <= MAX_DAY_S else None
+    if _SECONDS.fullmatch(text):
+        return int(text) if int(text) <= MAX_DAY_S else None
+    return second_of(text)

@@ -6,6 +6,7 @@ All times are whole seconds after midnight of one clock (say, Hong Kong's); a da
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,6 +26,19 @@ MAX_DAY_S = 2 * SECONDS_A_DAY
 
 NO_CUT_OFF = MAX_DAY_S
 """In an array of cut-offs: this obligation has none but its currencies' closing."""
+
+
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
+
+
+def second_of(text: str) -> int | None:
+    """Seconds after midnight of ``HH:MM`` or ``HH:MM:SS``; ``None`` for what is no time, or beyond the day."""
+    clock = _CLOCK.fullmatch(text)
+    if not clock:
+        return None
+    hours, minutes, rest = clock.groups(default="0")
+    second = int(hours) * 3600 + int(minutes) * 60 + int(rest)
+    return second if second <= MAX_DAY_S else None
 
 
 @dataclass(frozen=True, slots=True)

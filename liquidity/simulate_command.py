@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ POLICIES = ("gridlock", "bypass", "queue", "rtgs", "net")
 RUN_EVERY_S = 900
 """A quarter of an hour: how often gridlock resolution runs unless told otherwise."""
 
-_CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
+MAX_DIGITS = 18
+"""Of a number among the arguments: it fits 64 bits."""
+
 _RATE = re.compile(r"([^=]+)=([0-9]{1,18})(?:/([0-9]{1,18}))?", re.ASCII)
 
 
@@ -73,7 +76,9 @@ def add_simulate(commands: Any) -> None:
         metavar="THB=10/46",
         help="worth of one minor unit in the reporting currency (default: 1); may be repeated",
     )
-    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of what the policy draws (default: 0)")
+    command.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="of what the policy draws (default: 0)"
+    )
     command.add_argument("--out", type=Path, metavar="RESULT.csv", help="write when each obligation settled")
     command.add_argument("--plot", type=Path, metavar="X.png", help="draw the day: what is queued, what has settled")
 
@@ -150,10 +155,15 @@ def _refuse(problem: str, text: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"must be {problem}, got {text!a}")
 
 
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise _refuse("an integer >= 0", text)
-    return int(text)
+def at_least(minimum: int) -> Callable[[str], int]:
+    """The type of an argument that is an integer."""
+
+    def integer(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) >= minimum):
+            raise _refuse(f"an integer >= {minimum}", text)
+        return int(text)
+
+    return integer
 
 
 def _count(text: str) -> int:
@@ -163,11 +173,10 @@ def _count(text: str) -> int:
 
 
 def _clock(text: str) -> int:
-    clock = _CLOCK.fullmatch(text)
-    second = (
-        sum(int(part or 0) * unit for part, unit in zip(clock.groups(), (3600, 60, 1), strict=True)) if clock else -1
-    )
-    if not 0 <= second <= 2 * 86_400:
+    from liquidity.day import second_of
+
+    second = second_of(text)
+    if second is None:
         raise _refuse("a time HH:MM or HH:MM:SS", text)
     return second
 
