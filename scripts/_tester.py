@@ -69,13 +69,19 @@ def throwaway_corridor(provider: Any) -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def served(provider: Any) -> Iterator[str]:
-    """Answer JSON-RPC for ape's test chain on loopback, from a thread of its own; yield the URL."""
-    answers = TesterAnswers(provider.tester.ethereum_tester, provider.chain_id)
+    """Answer JSON-RPC for ape's test chain on loopback; yield the URL."""
+    with answering(TesterAnswers(provider.tester.ethereum_tester, provider.chain_id).answer) as url:
+        yield url
+
+
+@contextmanager
+def answering(answer: Callable[[Any], Mapping[str, Any]]) -> Iterator[str]:
+    """Answer each JSON-RPC request that is posted to loopback, from a thread of its own; yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answered = [answers.answer(one) for one in asked] if isinstance(asked, list) else answers.answer(asked)
+            answered = [answer(one) for one in asked] if isinstance(asked, list) else answer(asked)
             body = json.dumps(answered).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

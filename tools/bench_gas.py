@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,7 +29,7 @@ from corridor.ledger import contracts
 from corridor.ledger.abi import contract
 from corridor.ledger.adapter import Ledger, connect
 from corridor.ledger.contracts import NO_SIGNATURE, REGISTRY, SETTLEMENT, TOKEN, Call
-from tools.foundry import forge_binary
+from tools.foundry import NODE_WAIT_S, anvil
 
 SNAPSHOT = Path(__file__).resolve().parents[1] / "docs" / "gas-snapshot.txt"
 START_S = 1_900_000_000
@@ -43,7 +41,6 @@ BATCH_BANKS = 200
 ENTRIES_BOUND, TOKENS_BOUND = 2_048, 16  # PvPSettlement.MAX_ENTRIES, MAX_TOKENS
 OPENING_MINOR = 5_000_000_000_00
 DEPLOYMENT_GAS = 9_000_000
-NODE_WAIT_S = 10.0
 PREIMAGE = hashlib.sha256(b"the lead payer's preimage").digest()
 
 
@@ -138,31 +135,12 @@ def bank(place: int) -> str:
 @contextmanager
 def node() -> Iterator[Ledger]:
     """A test node with the paris rules and a clock of its own."""
-    forge = forge_binary()
-    if forge is None:
-        raise FileNotFoundError("Foundry is missing: run `npm ci`")
-    anvil = Path(str(forge).replace("forge", "anvil"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    flags = ["--hardfork", "paris", "--gas-price", "0", "--base-fee", "0", "--auto-impersonate", "--silent"]
+    flags = ["--hardfork", "paris", "--gas-price", "0", "--base-fee", "0", "--auto-impersonate"]
     clock = ["--timestamp", str(START_S), "--gas-limit", str(BLOCK_GAS), "--chain-id", "31337"]
-    process = subprocess.Popen([str(anvil), "--host", "127.0.0.1", "--port", str(port), *flags, *clock])  # noqa: S603
-    try:
-        deadline = time.monotonic() + NODE_WAIT_S
-        while not _listens(port) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        ledger = connect(f"http://127.0.0.1:{port}")
+    with anvil(*flags, *clock) as url:
+        ledger = connect(url)
         ledger.node.ask("anvil_setBlockTimestampInterval", 1)
         yield ledger
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def set_up(ledger: Ledger) -> Bench:

@@ -8,22 +8,57 @@ from __future__ import annotations
 
 import platform
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+NODE_WAIT_S = 10.0
+"""Until a node listens; a loaded machine takes a second."""
+
 _SUMMARY = re.compile(r"(\d+) tests? passed, (\d+) failed, (\d+) skipped \(\d+ total tests?\)")
 
 
-def forge_binary(root: Path = ROOT) -> Path | None:
-    """Return the forge binary of this platform, or None if it is not installed."""
+def binary_of(program: str) -> Path | None:
+    """A program of Foundry, such as ``anvil``, for this platform; None if it is not installed."""
     system = platform.system().lower()
     architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine().lower())
-    binary = root / "node_modules" / "@foundry-rs" / f"forge-{system}-{architecture}" / "bin" / "forge"
+    binary = ROOT / "node_modules" / "@foundry-rs" / f"{program}-{system}-{architecture}" / "bin" / program
     return binary if binary.is_file() else None
+
+
+def forge_binary() -> Path | None:
+    """The forge binary of this platform; None if it is not installed."""
+    return binary_of("forge")
+
+
+@contextmanager
+def anvil(*flags: str) -> Iterator[str]:
+    """A fresh node, for as long as the context lasts; its URL."""
+    binary = binary_of("anvil")
+    if binary is None:
+        raise FileNotFoundError("Foundry is missing: run `npm ci`")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen([str(binary), "--port", str(port), *flags], stdout=subprocess.DEVNULL) as process:  # noqa: S603
+        try:
+            deadline = time.monotonic() + NODE_WAIT_S
+            while not _listens(port) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run(arguments: Sequence[str], *, binary: Path) -> int:

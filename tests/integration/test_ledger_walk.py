@@ -1,13 +1,9 @@
 """One walk through every verb, on the embedded ledger and on a real node: the adapter makes them the same."""
 
 import hashlib
-import platform
-import socket
-import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -32,8 +28,8 @@ from corridor.ledger.deployment import (
 from corridor.ledger.embedded import open_embedded
 from corridor.ledger.errors import ContractReverted, LedgerUnreachable
 from corridor.ledger.sender import FileStore, Intent, send_once, why_reverted
+from tests.nodes import anvil
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 START_S = 1_790_000_000
 HK_BANK, TH_BANK, FX_BANK = "HKBAHKHHXXX", "THBATHBKXXX", "HKFXHKHHXXX"
 LEIS = {HK_BANK: "5493000000000000HK01", TH_BANK: "5493000000000000TH01", FX_BANK: "5493000000000000HK02"}
@@ -101,31 +97,14 @@ def embedded_world(directory):
 
 @contextmanager
 def anvil_world(*flags):
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    binary = CHECKOUT / f"node_modules/@foundry-rs/anvil-linux-{machine}/bin/anvil"
-    if not binary.exists():
-        pytest.skip("anvil is not installed: run make test once, it installs the Node tools")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--silent", *flags]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        ledger = connect(f"http://127.0.0.1:{port}")
+    with anvil(*flags) as url:
+        ledger = connect(url)
 
         def pass_time(seconds):
             ledger.node.ask("evm_increaseTime", hex(seconds))
             ledger.node.ask("evm_mine")
 
         yield World(ledger, lambda: ledger.head().timestamp_s, pass_time)
-    finally:
-        process.kill()
-        process.wait()
 
 
 PLAN = Plan(

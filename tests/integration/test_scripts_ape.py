@@ -3,18 +3,13 @@
 import hashlib
 import json
 import os
-import platform
 import re
-import socket
 import stat
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -30,6 +25,8 @@ from corridor.ledger.abi import contract
 from corridor.ledger.adapter import connect
 from corridor.model import Signature
 from corridor.ports import GrossProposal
+from scripts._tester import answering
+from tests.nodes import anvil
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLES = CHECKOUT / "examples" / "messages"
@@ -95,64 +92,21 @@ def ape(tmp_path):
 
 
 @contextmanager
-def anvil(*flags):
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    binary = CHECKOUT / f"node_modules/@foundry-rs/anvil-linux-{machine}/bin/anvil"
-    if not binary.exists():
-        pytest.skip("anvil is not installed: run make test once, it installs the Node tools")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--silent", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
 def proof_of_authority(node):
     """A stand-in for a Besu QBFT node: ``node``'s answers, with validators' seals in the extra data of every header."""
 
-    def sealed(answer):
-        result = answer.get("result")
-        if isinstance(result, dict) and "extraData" in result:
-            result["extraData"] = "0x" + "f9" * 327
+    def answer(question):
+        if question["method"] == "web3_clientVersion":
+            return {"jsonrpc": "2.0", "id": question["id"], "result": "besu/v26.2.0/linux"}
+        request = urllib.request.Request(node, json.dumps(question).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as answered:
+            answer = json.load(answered)
+        if isinstance(answer.get("result"), dict) and "extraData" in answer["result"]:
+            answer["result"]["extraData"] = "0x" + "f9" * 327
         return answer
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
-            if b"web3_clientVersion" in asked:
-                answer = {"jsonrpc": "2.0", "id": json.loads(asked)["id"], "result": "besu/v26.2.0/linux"}
-            else:
-                request = urllib.request.Request(node, asked, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request) as answered:
-                    answer = json.load(answered)
-            answer = [sealed(one) for one in answer] if isinstance(answer, list) else sealed(answer)
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(answer) as url:
+        yield url
 
 
 def at_once(*commands):

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-import platform
-import socket
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from corridor.cli import main
+from tests.nodes import anvil
 from tests.samples import HK_A, HK_B, TH_A, TH_B, Pen, customer, trade_side
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-ANVIL = CHECKOUT / f"node_modules/@foundry-rs/anvil-linux-{MACHINE}/bin/anvil"
-START_S = 20
 
 
 @pytest.fixture(scope="module")
 def url():
     """Address of a fresh node. Only the port is chosen, because tests run side by side."""
-    if not ANVIL.exists():
-        pytest.skip("anvil is not installed: run make test once, it installs the Node tools")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    node = subprocess.Popen([str(ANVIL), "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(10 * START_S):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        node.kill()
-        node.wait()
+    with anvil() as started:
+        yield started
 
 
 @pytest.fixture
