@@ -1,17 +1,15 @@
 """Bounds, prices and diagnoses against brute force, and against what must hold of any bound."""
 
 import random
-from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquidity import (
-    InvalidSettlement,
     Jam,
     Leg,
     Lever,
@@ -19,7 +17,6 @@ from liquidity import (
     Obligation,
     Queue,
     best_injection,
-    check_settlement,
     diagnose,
     relaxation,
     resolve,
@@ -29,79 +26,25 @@ from liquidity import (
 from liquidity.program import make_program, row_name
 from liquidity.relaxation import prove, solve_relaxation
 from liquidity.terms import make_rates, make_terms
-
-BANKS = ("HK1", "HK2", "TH1", "TH2")
-CURRENCIES = ("HKD", "THB")
-RATES = {"THB": Fraction(10, 46)}
-ORDERS = st.sampled_from(["fifo", "priority"])
-TIGHTNESSES = ("aggregated", "pvp", "integer")
-
-PROFILE = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-FEWER = settings(PROFILE, max_examples=30)
-
-
-@st.composite
-def legs(draw, banks=BANKS):
-    payer = draw(st.sampled_from(banks))
-    payee = draw(st.sampled_from([bank for bank in banks if bank != payer]))
-    return Leg(payer, payee, draw(st.sampled_from(CURRENCIES)), draw(st.integers(1, 9)))
-
-
-@st.composite
-def queues(draw, most=6):
-    """Transfers, PvPs, any two or three legs (that may cancel out); some urgent, some held; two to four banks."""
-    banks = BANKS[: draw(st.integers(2, 4))]
-    obligations = []
-    for number in range(draw(st.integers(0, most))):
-        kind = draw(st.sampled_from(["transfer", "transfer", "pvp", "pvp", "any", "cancels"]))
-        first = draw(legs(banks))
-        group = [first]
-        if kind == "pvp":
-            other = CURRENCIES[1 - CURRENCIES.index(first.currency)]
-            group.append(Leg(first.payee, first.payer, other, draw(st.integers(1, 9))))
-        elif kind == "cancels":
-            group.append(Leg(first.payee, first.payer, first.currency, first.amount))
-        elif kind == "any":
-            group.extend(draw(st.lists(legs(banks), min_size=1, max_size=2)))
-        priority = draw(st.none() | st.integers(0, 2))
-        obligations.append(Obligation(f"T{number}", group, priority, draw(st.integers(0, 7)) == 0))
-    return Queue(obligations)
-
-
-def tables(amounts):
-    every = st.fixed_dictionaries(dict.fromkeys(BANKS, st.fixed_dictionaries(dict.fromkeys(CURRENCIES, amounts))))
-    some = st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts), max_size=2)
-    return every | some
-
-
-balance_tables = tables(st.integers(-3, 12))
-terms = st.fixed_dictionaries(
-    {
-        "floors": st.just({}) | tables(st.integers(-9, 4)),
-        "limits": st.builds(Limits)
-        | st.builds(
-            Limits,
-            bilateral=st.dictionaries(st.sampled_from(BANKS), tables(st.integers(0, 6)), max_size=2),
-            multilateral=tables(st.integers(0, 9)),
-        ),
-    }
+from tests.waiting import (
+    BANKS,
+    CURRENCIES,
+    ORDERS,
+    PROFILE,
+    balance_tables,
+    is_valid,
+    queues,
+    renamed_case,
+    scaled_case,
+    terms,
+    valid_sets,
 )
 
+RATES = {"THB": Fraction(10, 46)}
+TIGHTNESSES = ("aggregated", "pvp", "integer")
 
-def is_valid(queue, balances, chosen, given_terms, order=None):
-    try:
-        check_settlement(queue, balances, chosen, order=order, **given_terms)
-    except InvalidSettlement:
-        return False
-    return True
-
-
-def valid_sets(queue, balances, given_terms, order=None):
-    names = [one.id for one in queue if not one.held]
-    for size in range(len(names) + 1):
-        for chosen in combinations(names, size):
-            if is_valid(queue, balances, chosen, given_terms, order):
-                yield set(chosen)
+SOME = settings(PROFILE, max_examples=60)
+FEWER = settings(PROFILE, max_examples=30)
 
 
 def value_of(queue, chosen, rates=RATES):
@@ -115,29 +58,8 @@ def program_of(queue, balances, given_terms, objective="value"):
     return make_program(queue, make_terms(balances, **given_terms), make_rates(RATES), objective)
 
 
-def scaled(queue, factor):
-    return Queue(
-        replace(one, legs=[replace(leg, amount=leg.amount * factor) for leg in one.legs]) for one in queue.obligations
-    )
-
-
-def scaled_table(table, factor):
-    return {bank: {currency: amount * factor for currency, amount in row.items()} for bank, row in table.items()}
-
-
-def scaled_terms(given_terms, factor):
-    limits = given_terms["limits"]
-    return {
-        "floors": scaled_table(given_terms["floors"], factor),
-        "limits": Limits(
-            bilateral={payer: scaled_table(row, factor) for payer, row in limits.bilateral.items()},
-            multilateral=scaled_table(limits.multilateral, factor),
-        ),
-    }
-
-
 class TestTheProgram:
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms)
     def test_exactly_the_sets_that_may_settle_are_feasible_and_their_worth_is_exact(self, queue, balances, given_terms):
         program = program_of(queue, balances, given_terms)
@@ -154,7 +76,7 @@ class TestTheProgram:
                 worth = sum(int(program.worth[column]) for column in columns) * program.worth_scale
                 assert worth == value_of(queue, chosen)
 
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms, st.integers(10**14, 2**62))
     def test_worth_that_leaves_64_bits_is_rounded_up_by_less_than_its_scale(
         self, queue, balances, given_terms, numerator
@@ -176,7 +98,7 @@ class TestTheProgram:
 
 
 class TestTheBound:
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms)
     def test_no_valid_set_exceeds_a_bound_and_each_tightness_is_at_most_the_one_before(
         self, queue, balances, given_terms
@@ -194,16 +116,12 @@ class TestTheBound:
             assert bounds[2].value == best  # every obligation is among the largest, and small enough for the solver
             assert bounds[0].proof == bounds[1].proof == "exact"
 
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms, st.integers(1, 10**14))
     def test_any_prices_prove_a_bound_and_exactly_the_dual_sum_at_their_numerators(
         self, queue, balances, given_terms, factor
     ):
-        big, big_balances, big_terms = (
-            scaled(queue, factor),
-            scaled_table(balances, factor),
-            scaled_terms(given_terms, factor),
-        )
+        big, big_balances, big_terms = scaled_case(queue, balances, given_terms, factor)
         program = program_of(big, big_balances, big_terms)
         best = max(value_of(big, chosen) for chosen in valid_sets(queue, balances, given_terms))
         chooser = np.random.default_rng(factor)
@@ -236,9 +154,8 @@ class TestTheBound:
     @given(queues(), balance_tables, terms, st.sampled_from([10**6, 10**14 + 7]))
     def test_scaling_all_amounts_scales_the_bound(self, queue, balances, given_terms, factor):
         one = upper_bound(queue, balances, rates=RATES, **given_terms)
-        many = upper_bound(
-            scaled(queue, factor), scaled_table(balances, factor), rates=RATES, **scaled_terms(given_terms, factor)
-        )
+        big, big_balances, big_terms = scaled_case(queue, balances, given_terms, factor)
+        many = upper_bound(big, big_balances, rates=RATES, **big_terms)
         all_worth = value_of(queue, queue.ids)  # what the digits of a price are counted in
         assert abs(many.value / factor - one.value) <= all_worth * Fraction(1, 10**6)
 
@@ -249,41 +166,19 @@ class TestTheBound:
     ):
         best = max(value_of(queue, chosen) for chosen in valid_sets(queue, balances, given_terms)) * factor
         count = max(len(chosen) for chosen in valid_sets(queue, balances, given_terms))
-        big, big_balances, big_terms = (
-            scaled(queue, factor),
-            scaled_table(balances, factor),
-            scaled_terms(given_terms, factor),
-        )
+        big, big_balances, big_terms = scaled_case(queue, balances, given_terms, factor)
         for tightness in TIGHTNESSES:
             arguments = {"rates": RATES, "tightness": tightness, **big_terms}
             assert upper_bound(big, big_balances, **arguments).value >= best
             assert upper_bound(big, big_balances, objective="count", **arguments).value >= count
 
     @FEWER
-    @given(queues(), balance_tables, terms, st.integers(0, 99))
-    def test_other_names_of_banks_change_nothing(self, queue, balances, given_terms, seed):
-        names = list(BANKS)
-        random.Random(seed).shuffle(names)
-        other = dict(zip(BANKS, names, strict=True))
-
-        def renamed(table):
-            return {other[bank]: row for bank, row in table.items()}
-
-        limits = given_terms["limits"]
-        there = Queue(
-            replace(one, legs=[replace(leg, payer=other[leg.payer], payee=other[leg.payee]) for leg in one.legs])
-            for one in queue
-        )
-        moved = {
-            "floors": renamed(given_terms["floors"]),
-            "limits": Limits(
-                bilateral={other[payer]: renamed(row) for payer, row in limits.bilateral.items()},
-                multilateral=renamed(limits.multilateral),
-            ),
-        }
+    @given(queues(), balance_tables, terms, st.permutations(BANKS))
+    def test_other_names_of_banks_change_nothing(self, queue, balances, given_terms, names):
+        there, moved, other_terms = renamed_case(queue, balances, given_terms, names)
         for tightness, tolerance in (("aggregated", 1e-9), ("pvp", 1e-9), ("integer", 0)):
             here = upper_bound(queue, balances, rates=RATES, tightness=tightness, **given_terms).value
-            same = upper_bound(there, renamed(balances), rates=RATES, tightness=tightness, **moved).value
+            same = upper_bound(there, moved, rates=RATES, tightness=tightness, **other_terms).value
             assert abs(here - same) <= tolerance * here
 
 
@@ -293,8 +188,7 @@ class TestThePrices:
     def test_one_more_unit_of_liquidity_raises_the_bound_by_no_more_than_its_price(
         self, queue, balances, given_terms, tightness, factor
     ):
-        queue, balances = scaled(queue, factor), scaled_table(balances, factor)
-        given_terms = scaled_terms(given_terms, factor)
+        queue, balances, given_terms = scaled_case(queue, balances, given_terms, factor)
         bound = upper_bound(queue, balances, rates=RATES, tightness=tightness, **given_terms)
         for bank, row in bound.prices.items():
             for currency, price in row.items():
@@ -339,7 +233,7 @@ def settles_singly(queue, balances, given_terms, order, chooser):
 
 
 class TestTheDiagnosis:
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms, ORDERS, st.integers(0, 99))
     def test_what_flows_is_gridlocked_or_deadlocked_is_what_brute_force_says(
         self, queue, balances, given_terms, order, seed
@@ -353,7 +247,7 @@ class TestTheDiagnosis:
         assert set(diagnosis.deadlocked) == waiting - most
         assert bool(diagnosis.shortfalls) == (most != waiting) == (diagnosis.jam is Jam.DEADLOCK)
 
-    @PROFILE
+    @SOME
     @given(queues(), balance_tables, terms)
     def test_everything_settles_once_each_shortfall_is_made_good_and_nothing_less_will_do(
         self, queue, balances, given_terms

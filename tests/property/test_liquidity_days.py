@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from liquidity import Day, Delay, Hours, Leg, Limits, Obligation, Outage, Policy, Queue, metrics, resolve, simulate
 from liquidity.simulation import compiled, engine
 from liquidity.simulation.schedule import make_schedule
+from tests.waiting import BANKS, CURRENCIES
 
-BANKS = ("HK1", "HK2", "TH1", "TH2")
-CURRENCIES = ("HKD", "THB")
 NEVER = -1
 END_S = 500
 

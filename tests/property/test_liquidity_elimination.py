@@ -2,21 +2,16 @@
 
 import random
 from fractions import Fraction
-from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from liquidity import (
     NO_PRIORITY,
     Cause,
     InvalidField,
-    InvalidSettlement,
-    Leg,
-    Limits,
-    Obligation,
     Queue,
     Standing,
     check_settlement,
@@ -26,95 +21,23 @@ from liquidity import (
     resolve,
 )
 from liquidity.terms import make_terms
-
-BANKS = ("HK1", "HK2", "TH1", "TH2")
-CURRENCIES = ("HKD", "THB")
-ORDERS = st.sampled_from(["fifo", "priority"])
-
-settings.register_profile(
-    "liquidity", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+from tests.waiting import (
+    BANKS,
+    CURRENCIES,
+    ORDERS,
+    PROFILE,
+    balance_tables,
+    queues,
+    renamed,
+    renamed_case,
+    scaled,
+    scaled_case,
+    tables,
+    terms,
+    valid_sets,
 )
-PROFILE = settings.get_profile("liquidity")
+
 FEWER = settings(PROFILE, max_examples=70)
-
-priorities = st.none() | st.integers(-1, 2)
-
-
-@st.composite
-def legs(draw, banks=BANKS):
-    payer = draw(st.sampled_from(banks))
-    payee = draw(st.sampled_from([bank for bank in banks if bank != payer]))
-    own = draw(st.none() | priorities)
-    return Leg(payer, payee, draw(st.sampled_from(CURRENCIES)), draw(st.integers(1, 9)), own)
-
-
-@st.composite
-def queues(draw, most=7):
-    """Transfers, PvPs, two legs from one account, and any three legs; some urgent, some held; two to four banks."""
-    banks = BANKS[: draw(st.integers(2, 4))]
-    obligations = []
-    for number in range(draw(st.integers(0, most))):
-        kind = draw(st.sampled_from(["transfer", "transfer", "transfer", "pvp", "pvp", "twice", "any"]))
-        first = draw(legs(banks))
-        if kind == "pvp":
-            other = CURRENCIES[1 - CURRENCIES.index(first.currency)]
-            group = [first, Leg(first.payee, first.payer, other, draw(st.integers(1, 9)))]
-        elif kind == "twice":
-            payee = draw(st.sampled_from([bank for bank in banks if bank != first.payer]))
-            group = [first, Leg(first.payer, payee, first.currency, draw(st.integers(1, 4)), draw(priorities))]
-        elif kind == "any":
-            group = [first, *draw(st.lists(legs(banks), min_size=1, max_size=2))]
-        else:
-            group = [first]
-        held = draw(st.integers(0, 7)) == 0
-        obligations.append(Obligation(f"T{number}", group, draw(priorities), held))
-    return Queue(obligations)
-
-
-def tables(amounts):
-    """Some accounts or, more often, all of them."""
-    row = st.fixed_dictionaries(dict.fromkeys(CURRENCIES, amounts))
-    every = st.fixed_dictionaries(dict.fromkeys(BANKS, row))
-    return (
-        every | every | st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts))
-    )
-
-
-def sparse_tables(amounts):
-    return st.dictionaries(st.sampled_from(BANKS), st.dictionaries(st.sampled_from(CURRENCIES), amounts), max_size=2)
-
-
-balance_tables = tables(st.integers(-3, 12))
-terms = st.fixed_dictionaries(
-    {
-        "floors": st.just({}) | tables(st.integers(-9, 0)) | sparse_tables(st.integers(0, 15)),
-        "limits": st.builds(Limits)
-        | st.builds(
-            Limits,
-            bilateral=st.dictionaries(st.sampled_from(BANKS), sparse_tables(st.integers(0, 6)), max_size=2),
-            multilateral=sparse_tables(st.integers(0, 9)),
-        ),
-    }
-)
-
-
-def is_valid(queue, balances, chosen, order, given_terms):
-    try:
-        check_settlement(queue, balances, chosen, order=order, **given_terms)
-    except InvalidSettlement:
-        return False
-    return True
-
-
-def brute_force(queue, balances, order, given_terms):
-    """Every valid set, each a prefix of every account's queue, largest first."""
-    names = [obligation.id for obligation in queue if not obligation.held]
-    return [
-        set(chosen)
-        for size in range(len(names), -1, -1)
-        for chosen in combinations(names, size)
-        if is_valid(queue, balances, chosen, order, given_terms)
-    ]
 
 
 def place_of(obligation, arrival, account, order):
@@ -173,9 +96,9 @@ def random_elimination(queue, balances, order, given_terms, chooser):
 @given(queues(), balance_tables, ORDERS, terms)
 def test_the_answer_contains_every_valid_set(queue, balances, order, given_terms):
     answer = resolve(queue, balances, order=order, **given_terms)
-    valid = brute_force(queue, balances, order, given_terms)
-    assert set(answer.settled) == valid[0]
-    assert all(chosen <= valid[0] for chosen in valid)
+    valid = list(valid_sets(queue, balances, given_terms, order))
+    assert set(answer.settled) == valid[-1]
+    assert all(chosen <= valid[-1] for chosen in valid)
 
 
 @FEWER
@@ -266,54 +189,27 @@ def test_more_liquidity_never_settles_less(queue, balances, order, given_terms, 
     assert set(few.settled) <= set(many.settled)
 
 
-def scaled(table, factor):
-    return {key: scaled(value, factor) if isinstance(value, dict) else value * factor for key, value in table.items()}
-
-
 @FEWER
 @given(queues(most=15), balance_tables, ORDERS, terms, st.sampled_from([3, 10**15, 2**62, 2**63, 10**40]))
 def test_scaling_every_amount_scales_the_answer(queue, balances, order, given_terms, factor):
     answer = resolve(queue, balances, order=order, **given_terms)
-    larger = Queue(
-        Obligation(
-            o.id, [Leg(x.payer, x.payee, x.currency, x.amount * factor, x.priority) for x in o.legs], o.priority, o.held
-        )
-        for o in queue
-    )
-    limits = Limits(scaled(given_terms["limits"].bilateral, factor), scaled(given_terms["limits"].multilateral, factor))
-    floors = scaled(given_terms["floors"], factor)
-    scaled_answer = resolve(larger, scaled(balances, factor), order=order, floors=floors, limits=limits)
+    larger, larger_balances, larger_terms = scaled_case(queue, balances, given_terms, factor)
+    scaled_answer = resolve(larger, larger_balances, order=order, **larger_terms)
     assert scaled_answer.settled == answer.settled
     assert scaled_answer.objective == answer.objective * factor
     assert scaled_answer.closing_balances == scaled(answer.closing_balances, factor)
-    fast = resolution._compiled(larger, make_terms(scaled(balances, factor), floors, limits), order)
+    fast = resolution._compiled(larger, make_terms(larger_balances, **larger_terms), order)
     assert fast is None or (fast.settled, fast.value) == (answer.settled, scaled_answer.settled_value)
 
 
 @FEWER
 @given(queues(most=15), balance_tables, ORDERS, terms, st.permutations(BANKS))
 def test_renaming_banks_changes_nothing(queue, balances, order, given_terms, names):
-    new = dict(zip(BANKS, names, strict=True))
-
-    def renamed(table):
-        return {new[bank]: row for bank, row in table.items()}
-
-    other = Queue(
-        Obligation(
-            o.id,
-            [Leg(new[x.payer], new[x.payee], x.currency, x.amount, x.priority) for x in o.legs],
-            o.priority,
-            o.held,
-        )
-        for o in queue
-    )
-    bilateral = {new[bank]: renamed(row) for bank, row in given_terms["limits"].bilateral.items()}
-    limits = Limits(bilateral, renamed(given_terms["limits"].multilateral))
-    floors = renamed(given_terms["floors"])
     answer = resolve(queue, balances, order=order, **given_terms)
-    other_answer = resolve(other, renamed(balances), order=order, floors=floors, limits=limits)
+    other, other_balances, other_terms = renamed_case(queue, balances, given_terms, names)
+    other_answer = resolve(other, other_balances, order=order, **other_terms)
     assert other_answer.settled == answer.settled
-    assert other_answer.closing_balances == renamed(answer.closing_balances)
+    assert other_answer.closing_balances == renamed(answer.closing_balances, names)
 
 
 @FEWER

@@ -13,13 +13,10 @@ from liquidity.io import read_case
 from liquidity.program import make_program
 from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
+from tests.waiting import transfer
 
 CASES = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases"
 SEED = 20_260
-
-
-def transfer(name, payer, payee, amount, currency="HKD", **extra):
-    return Obligation(name, [Leg(payer, payee, currency, amount)], **extra)
 
 
 def market(banks, count, *, pvp=0.2, liquidity=0.3, seed=SEED):

@@ -22,12 +22,9 @@ from liquidity import (
     injecting,
     set_order_aside,
 )
+from tests.waiting import transfer
 
 SEED = 20_260
-
-
-def transfer(name, payer, payee, amount, currency="HKD", **extra):
-    return Obligation(name, [Leg(payer, payee, currency, amount)], **extra)
 
 
 def ring(*amounts):

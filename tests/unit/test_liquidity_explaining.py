@@ -15,10 +15,7 @@ from liquidity import (
     explain_all,
     resolve,
 )
-
-
-def transfer(name, payer, payee, amount, currency="HKD", **extra):
-    return Obligation(name, [Leg(payer, payee, currency, amount)], **extra)
+from tests.waiting import transfer
 
 
 def reasons(obligations, balances, name, order="fifo", **terms):

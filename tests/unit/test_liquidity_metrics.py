@@ -7,19 +7,10 @@ import pytest
 
 from liquidity import Day, Hours, InvalidField, Leg, Obligation, Outage, Policy, Queue, metrics, simulate
 from liquidity.day import NO_CUT_OFF
+from tests.waiting import day_of, transfer
 
 NEVER = -1
 CLOSES_AT_2000 = {"HKD": Hours(0, 2000)}
-
-
-def transfer(name, payer, payee, amount, currency="HKD"):
-    return Obligation(name, [Leg(payer, payee, currency, amount)])
-
-
-def day_of(*timed, **extra):
-    """A day from (second, obligation) pairs."""
-    seconds = np.array([second for second, _ in timed], dtype=np.int64)
-    return Day(Queue([one for _, one in timed]), seconds, **extra)
 
 
 #                              HK1   HK2   HK3

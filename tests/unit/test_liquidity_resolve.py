@@ -23,19 +23,10 @@ from liquidity import (
     resolve,
 )
 from liquidity.io import read_case
+from tests.waiting import pvp, transfer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_CASES = REPOSITORY / ".." / "shared" / "cases"
-
-
-def transfer(name, payer, payee, amount, currency="HKD", **extra):
-    return Obligation(name, [Leg(payer, payee, currency, amount)], **extra)
-
-
-def pvp(name, hkd_bank, thb_bank, hkd, thb, **extra):
-    """``hkd_bank`` pays HKD, ``thb_bank`` pays THB."""
-    legs = [Leg(hkd_bank, thb_bank, "HKD", hkd), Leg(thb_bank, hkd_bank, "THB", thb)]
-    return Obligation(name, legs, **extra)
 
 
 def settled(obligations, balances, **terms):

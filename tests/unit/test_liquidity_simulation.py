@@ -12,9 +12,7 @@ from liquidity import (
     Hours,
     InvalidField,
     InvalidSettlement,
-    Leg,
     Limits,
-    Obligation,
     Outage,
     Policy,
     Queue,
@@ -23,23 +21,9 @@ from liquidity import (
 )
 from liquidity.day import MAX_DAY_S, NO_CUT_OFF
 from liquidity.simulation import NoSuchPolicy, simulating
+from tests.waiting import day_of, pvp, transfer
 
 NEVER = -1
-
-
-def transfer(name, payer, payee, amount, currency="HKD", **extra):
-    return Obligation(name, [Leg(payer, payee, currency, amount)], **extra)
-
-
-def pvp(name, hkd_bank, thb_bank, hkd, thb, **extra):
-    """``hkd_bank`` pays HKD, ``thb_bank`` pays THB."""
-    legs = [Leg(hkd_bank, thb_bank, "HKD", hkd), Leg(thb_bank, hkd_bank, "THB", thb)]
-    return Obligation(name, legs, **extra)
-
-
-def day_of(*timed, **extra):
-    """A day from (second, obligation) pairs."""
-    return Day(Queue([one for _, one in timed]), np.array([second for second, _ in timed], dtype=np.int64), **extra)
 
 
 @pytest.fixture(params=["exact", "compiled"])
