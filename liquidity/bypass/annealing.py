@@ -28,8 +28,11 @@ liquidity leaves no other way, more of it has to be taken apart."""
 COLD = 0.0005
 """Where cooling ends: less than the smallest payments of interest are worth."""
 
-ROUNDS = 12
-"""Of each heat. Where that many don't lead to a valid set, more seldom do."""
+ROUNDS = 40
+"""Of each heat. Where that many don't lead to a valid set, more seldom do. Many short ones end sooner than few long."""
+
+ROUNDS_PER_CALL = 8
+"""So many take about as long as a solver call, by which work is limited."""
 
 LOOKED_AT = 4
 FEW_SHORT = 0.05
@@ -38,7 +41,7 @@ FEW_SHORT = 0.05
 ENOUGH = 0.985
 """Of the worth of what was given: a valid set that keeps so much is better improved by neighbourhood search."""
 
-FLIPS_PER_COLUMN = 200
+FLIPS_PER_COLUMN = 30
 MOST_FLIPS = 12_000_000
 """Of a round: about a second."""
 
@@ -155,7 +158,8 @@ def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int) -> State |
         for number in range(ROUNDS):
             if budget.is_spent():
                 return best
-            budget.take()
+            if number % ROUNDS_PER_CALL == 0:
+                budget.take()
             used = np.bincount(
                 program.row, scaled.change * np.repeat(chosen, np.diff(program.start)), len(program.room)
             )

@@ -5,8 +5,8 @@ are fixed and the smaller ones may settle in part; then the relaxation of the re
 gap between the relaxation and what can really settle is made by a few hundred large obligations at banks with little
 liquidity, so the first window gets most of the time; of the small change at the end only little has to be repaired.
 
-A window is decided by a small mixed-integer program or, where there are too many columns for one or it ends with too
-little, by rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest
+A window is decided by a small mixed-integer program or, where there is no time for one or it ends with too little, by
+rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest
 would be worth more now and overdraw accounts that have nothing smaller to make up for it. What the last window leaves
 open is rounded to the nearest, which overdraws a little: annealing goes on from there.
 """
@@ -30,10 +30,10 @@ MIXED_COLUMNS = 60_000
 WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13)
 """Where the windows of mixed-integer programs end, as shares of the columns, largest first."""
 
-LARGE_WINDOWS = (0.002, 0.02, 0.15)
-"""Where windows end that are rounded: each costs :data:`LARGE_PASSES` over the rest of the program."""
+ROUNDED_WINDOWS = (0.002, 0.02, 0.15)
+"""Where windows end that are rounded: each costs :data:`ROUNDED_PASSES` over the rest of the program."""
 
-LARGE_PASSES = 60
+ROUNDED_PASSES = 60
 """First-order passes between two windows. They start from the prices before, so fewer do than at first."""
 
 NODES = 1
@@ -83,8 +83,12 @@ def margins(program: Program) -> Int64s:
     return np.minimum(kept, program.room // 2)
 
 
-def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget) -> Bools:
-    """A set near the relaxation that overdraws a little."""
+def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_programs: bool) -> Bools:
+    """A set near the relaxation that overdraws a little.
+
+    ``by_programs``: windows are decided by mixed-integer programs, for at most :data:`MIXED_COLUMNS`; else by rounding,
+    which is worth less and takes a tenth of the time.
+    """
     columns = len(program.worth)
     kept_back = margins(program)
     state = _Fixing(
@@ -96,19 +100,18 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget) -> Bool
         prices=relaxed.prices,
     )
     by_worth = np.argsort(-program.worth, kind="stable")
-    is_small = columns <= MIXED_COLUMNS
-    if is_small:
+    if by_programs:
         state = _relaxed(program, state, True)
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
-    ends = [int(np.ceil(end * columns)) for end in (WINDOWS if is_small else LARGE_WINDOWS)]
+    ends = [int(np.ceil(end * columns)) for end in (WINDOWS if by_programs else ROUNDED_WINDOWS)]
     for number, end in enumerate(ends):
         window = np.flatnonzero(state.free & (rank < end))
         if budget.is_spent() or not len(window):
             break
         budget.take()
         seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
-        state = _decided(program, state, window, seconds) if is_small else _rounded(program, state, window, is_small)
+        state = _decided(program, state, window, seconds) if by_programs else _rounded(program, state, window, False)
     return state.values > 0.5
 
 
@@ -151,19 +154,19 @@ def _solved(program: Program, state: _Fixing, window: Int64s, elastic: bool, sec
     return replace(fixed, expected=expected, is_overdrawn=solved.is_overdrawn)
 
 
-def _rounded(program: Program, state: _Fixing, window: Int64s, is_small: bool) -> _Fixing:
+def _rounded(program: Program, state: _Fixing, window: Int64s, elastic: bool) -> _Fixing:
     """The window fixed by rounding, and the relaxation of the rest solved again."""
-    return _relaxed(program, _fixed(program, state, window, state.values, TAKEN_FROM), is_small)
+    return _relaxed(program, _fixed(program, state, window, state.values, TAKEN_FROM), elastic)
 
 
-def _relaxed(program: Program, state: _Fixing, is_small: bool) -> _Fixing:
-    """The relaxation of what is free, solved again."""
+def _relaxed(program: Program, state: _Fixing, elastic: bool) -> _Fixing:
+    """The relaxation of what is free, solved again; ``elastic`` if it may overdraw."""
     free = np.flatnonzero(state.free)
     part = restricted(program, free, state.room)
     so_far = float(program.worth[~state.free] @ state.values[~state.free])
     values = state.values.copy()
-    if not is_small:
-        relaxed = solve_relaxation(part, prices=state.prices, passes=LARGE_PASSES)
+    if not elastic:
+        relaxed = solve_relaxation(part, prices=state.prices, passes=ROUNDED_PASSES)
         values[free] = relaxed.x
         return replace(state, values=values, expected=so_far + relaxed.most, prices=relaxed.prices)
     nothing = np.empty(0, dtype=np.int64)

@@ -20,10 +20,14 @@ from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.5
-FIXING_SHARE = 0.55
-ANNEALING_SHARE = 0.8
-"""Of the budget left at each step, for the relaxation, for relax and fix, and for annealing: they seldom take as much.
-What is left goes to neighbourhood search."""
+START_SHARE = 0.75
+FIXING_SHARE = 0.8
+"""Of the budget left at each step: for the relaxation, for a start near it, and there for relax and fix, before
+annealing. They seldom take as much; what is left goes to neighbourhood search."""
+
+POOR = 0.75
+"""Up to :data:`MIXED_COLUMNS` start by relax and fix with mixed-integer programs. More, or those where that ends with
+less than this share of the bound, start by rounding, which is quicker and overdraws less."""
 
 WHOLE_COLUMNS = 1_000
 WHOLE_NODES = 300
@@ -93,28 +97,35 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     mixed = make_mixed(program) if len(program.worth) <= MIXED_COLUMNS else None
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
         beside: Future[State | None] | None = None
-        if mixed is not None and best.worth < bound and not budget.is_spent():
-            if len(program.worth) <= WHOLE_COLUMNS:
-                budget.take()
-                best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
-            elif len(program.worth) <= BESIDE_COLUMNS and budget.seconds is not None and jobs > 1:
-                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left())
+        if mixed is not None and len(program.worth) <= WHOLE_COLUMNS and best.worth < bound and not budget.is_spent():
+            budget.take()
+            best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
             methods.append("branch and cut (HiGHS)")
         if best.worth < bound and not budget.is_spent():
-            fixing = budget.part(FIXING_SHARE)
-            fixed = relax_and_fix(program, relaxed, fixing)
-            budget.used += fixing.used
-            annealing = budget.part(ANNEALING_SHARE)
-            best = _best_of(best, annealed(mender, fixed, annealing, seed))
-            budget.used += annealing.used
+            for by_programs in (True, False) if mixed is not None else (False,):
+                if best.worth < POOR * bound or by_programs:
+                    part = budget.part(START_SHARE)
+                    best = _best_of(best, _started(mender, relaxed, part, seed, by_programs=by_programs))
+                    budget.used += part.used
             methods.append("relax and fix, annealing")
         if best.worth < bound and not budget.is_spent() and mixed is not None:
+            if WHOLE_COLUMNS < len(program.worth) <= BESIDE_COLUMNS and budget.seconds is not None and jobs > 1:
+                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left())
+                methods.append("branch and cut (HiGHS)")
             draw = np.random.default_rng(seed)
             best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)
             methods.append("neighbourhood search")
         if beside is not None:
             best = _best_of(best, beside.result())
     return Found(best.chosen, best.worth, bound, relaxed.prices, ", ".join(methods), best.worth == bound)
+
+
+def _started(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, *, by_programs: bool) -> State | None:
+    """What relax and fix and then annealing make of the relaxation."""
+    fixing = budget.part(FIXING_SHARE)
+    fixed = relax_and_fix(mender.program, relaxed, fixing, by_programs=by_programs)
+    budget.used += fixing.used
+    return annealed(mender, fixed, budget, seed)
 
 
 def _whole(mender: Mender, mixed: Mixed, nodes: int, seconds: float | None) -> State | None:
