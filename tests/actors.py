@@ -271,7 +271,7 @@ def with_batch(proposal: NetProposal, **changes: object) -> NetProposal:
     return replace(proposal, batch=replace(proposal.batch, **changes))
 
 
-def refused(bank, proposal, rule, *obligations, why=""):
+def assert_refused(bank, proposal, rule, *obligations, why=""):
     """The bank refuses by ``rule``, names just these obligations, and neither signs nor records a consent."""
     before, signatures = bank.consents(), bank.signatures
     ask = bank.agent.gross_consent if hasattr(proposal, "obligation") else bank.agent.net_consent

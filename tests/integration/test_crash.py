@@ -180,7 +180,8 @@ def test_each_of_a_thousand_payments_is_final_once_whenever_the_corridor_was_kil
 # -- a small corridor, killed before each thing that lasts -----------------------------------------------------------
 
 
-def _crash(tmp_path: Path, **specification: object) -> dict:
+def _assert_survived(tmp_path: Path, **specification: object) -> dict:
+    """Whatever point the process is killed at, a restart finishes the day; what happened on the way."""
     path = tmp_path / "specification.json"
     path.write_text(json.dumps({"work": str(tmp_path), "parts": PARTS} | specification))
     done = subprocess.run(
@@ -216,7 +217,9 @@ def test_a_settlement_killed_at_any_point_is_finished_or_undone_and_told_once(ki
     if kind == "net":
         messages["payment.xml"] = bulk_message(BulkPlan(1, SEED, payees=(HONG_KONG_BANKS[1],)))
     files = _write(tmp_path, messages)
-    outcome = _crash(tmp_path, template=str(template), commands=[["submit", *files], ["cycle"]], files=files, part=part)
+    outcome = _assert_survived(
+        tmp_path, template=str(template), commands=[["submit", *files], ["cycle"]], files=files, part=part
+    )
     assert "send" in outcome["events"]
     assert "block" in outcome["events"]
 
@@ -228,7 +231,7 @@ def test_a_set_up_killed_at_any_point_is_finished_by_the_same_command(part, tmp_
     config = tmp_path / "small.toml"
     config.write_text(one_bank_a_country)
     command = ["init", "--config", str(config), "--business-date", "2026-11-23", "--seed", "crash tests"]
-    _crash(tmp_path, template=None, commands=[command], files=[], part=part)
+    _assert_survived(tmp_path, template=None, commands=[command], files=[], part=part)
 
 
 # -- what an interruption leaves between two parties -----------------------------------------------------------------
@@ -242,33 +245,25 @@ def _stop(*_: object, **__: object) -> None:
     raise _Stopped
 
 
-def test_a_day_closes_only_after_what_an_interruption_left_is_undone(bench, monkeypatch):
+@pytest.mark.parametrize(
+    ("step", "left", "closed", "told"),
+    [("_send", "in batch", "expired", ["ACTC", "RJCT"]), ("_conclude", "settling", "final", ["ACTC", "ACSP", "ACSC"])],
+    ids=["nothing sent", "sent, not concluded"],
+)
+def test_a_day_closes_only_after_what_an_interruption_left_is_undone_or_final(
+    step, left, closed, told, bench, monkeypatch
+):
     uetr = bench.pen.uetr()
     bench.pay(HONG_KONG_BANKS[0], "pacs.008", customer(HONG_KONG_BANKS[0], THAI_BANKS[0], "HKD", "10.00", uetr))
-    monkeypatch.setattr(settle, "_send", _stop)
+    monkeypatch.setattr(settle, step, _stop)
     with pytest.raises(_Stopped):
         bench.cycle()
     monkeypatch.undo()
     bench.reopen()
-    assert bench.state(uetr) == "in batch"
+    assert bench.state(uetr) == left
     days.close_day(bench.desk)
-    assert bench.state(uetr) == "expired"
-    assert bench.statuses(HONG_KONG_BANKS[0], uetr) == ["ACTC", "RJCT"]
-    bench.assert_conserved()
-
-
-def test_a_day_closes_only_after_what_was_stored_for_the_ledger_is_final(bench, monkeypatch):
-    uetr = bench.pen.uetr()
-    bench.pay(HONG_KONG_BANKS[0], "pacs.008", customer(HONG_KONG_BANKS[0], THAI_BANKS[0], "HKD", "10.00", uetr))
-    monkeypatch.setattr(settle, "_conclude", _stop)
-    with pytest.raises(_Stopped):
-        bench.cycle()
-    monkeypatch.undo()
-    bench.reopen()
-    assert bench.state(uetr) == "settling"
-    days.close_day(bench.desk)
-    assert bench.state(uetr) == "final"
-    assert bench.statuses(HONG_KONG_BANKS[0], uetr) == ["ACTC", "ACSP", "ACSC"]
+    assert bench.state(uetr) == closed
+    assert bench.statuses(HONG_KONG_BANKS[0], uetr) == told
     bench.assert_conserved()
 
 

@@ -50,7 +50,7 @@ def _days(draw: st.DrawFn) -> Day:
     )
 
 
-def _agree(left: Day, right: Day) -> None:
+def _assert_same(left: Day, right: Day) -> None:
     assert left.queue.obligations == right.queue.obligations
     assert left.arrival_s.tolist() == right.arrival_s.tolist()
     nobody = [NO_CUT_OFF] * len(left.queue)
@@ -71,12 +71,12 @@ def test_a_day_is_read_back_as_it_was_written_or_refused(suffix: str, day: Day) 
                 write_day(day, legs, balances)
         else:
             write_day(day, legs, balances)
-            _agree(read_day(legs, balances), day)
+            _assert_same(read_day(legs, balances), day)
 
 
 @given(day=_days())
 def test_a_day_goes_through_frames_unchanged(day: Day) -> None:
-    _agree(day_of_frames(*frames_of_day(day)), day)
+    _assert_same(day_of_frames(*frames_of_day(day)), day)
 
 
 @given(content=st.binary(max_size=200) | st.text('id,time9:0HK1\n"-. ', max_size=200).map(str.encode))

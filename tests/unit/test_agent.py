@@ -25,11 +25,11 @@ from tests.actors import (
     TH_BANK_B,
     THB,
     address_of,
+    assert_refused,
     gross,
     net,
     obligation_of,
     payment,
-    refused,
     signed_gross,
     signed_net,
     trade,
@@ -117,12 +117,12 @@ def test_the_banks_epoch_stands_in_its_consent(hk_bank_a, paid):
 def test_a_payment_that_only_the_operator_has_is_refused(hk_bank_a, kind):
     owed = obligation_of(payment(HK_BANK_A, TH_BANK_A))
     proposal = gross(owed) if kind == "gross" else net(HK_BANK_A, owed)
-    refused(hk_bank_a, proposal, "instructed", owed, why="is not what this bank instructed")
+    assert_refused(hk_bank_a, proposal, "instructed", owed, why="is not what this bank instructed")
 
 
 def test_a_leg_without_any_instruction_is_refused(hk_bank_a):
     owed = obligation([], [Leg(HK_BANK_A, TH_BANK_A, CHAIN_ID, HKD, 1)])
-    refused(hk_bank_a, gross(owed), "instructed", owed)
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed)
 
 
 @pytest.mark.parametrize(
@@ -139,40 +139,40 @@ def test_a_leg_without_any_instruction_is_refused(hk_bank_a):
 )
 def test_a_leg_that_differs_from_the_instruction_is_refused(hk_bank_a, paid, change):
     owed = obligation([paid.instruction], [replace(paid.leg, **change)])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="not those this bank instructed")
-    refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="not those this bank instructed")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="not those this bank instructed")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="not those this bank instructed")
 
 
 def test_other_content_under_the_uetr_is_refused(hk_bank_a, paid):
     steered = payment(HK_BANK_A, TH_BANK_A, 100_00, uetr=paid.uetr)
     steered = replace(paid.instruction, content_hash=bytes(32)), steered.leg
     owed = obligation([steered[0]], [steered[1]])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="is not what this bank instructed")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="is not what this bank instructed")
 
 
 def test_an_additional_leg_to_pay_is_refused(hk_bank_a, paid):
     owed = obligation([paid.instruction], [paid.leg, Leg(HK_BANK_A, TH_BANK_B, CHAIN_ID, HKD, 1)])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="not those this bank instructed")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="not those this bank instructed")
 
 
 def test_half_of_a_trade_is_refused(hk_bank_a, sides):
     own, other = sides
     for owed in (obligation_of(own), obligation([own.instruction, other.instruction], [own.leg])):
-        refused(hk_bank_a, gross(owed), "instructed", owed, why="does not bring in full")
-        refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="does not bring in full")
+        assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="does not bring in full")
+        assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="does not bring in full")
 
 
 @pytest.mark.parametrize("change", [{"amount_minor": 449_99}, {"token": HKD}, {"payer": TH_BANK_B}])
 def test_a_trade_that_brings_something_else_is_refused(hk_bank_a, sides, change):
     own, other = sides
     owed = obligation([own.instruction, other.instruction], [own.leg, replace(other.leg, **change)])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="does not bring in full")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="does not bring in full")
 
 
 def test_two_halves_in_two_obligations_of_one_batch_are_refused(hk_bank_a, sides):
     own, other = sides
     proposal = net(HK_BANK_A, obligation_of(own), obligation_of(other))
-    refused(hk_bank_a, proposal, "instructed", obligation_of(own), why="does not bring in full")
+    assert_refused(hk_bank_a, proposal, "instructed", obligation_of(own), why="does not bring in full")
 
 
 def test_one_receipt_does_not_pay_for_two_trades(hk_bank_a):
@@ -181,8 +181,8 @@ def test_one_receipt_does_not_pay_for_two_trades(hk_bank_a):
     hk_bank_a.instructs(first, second)
     together = replace(first.leg, amount_minor=200_00)
     owed = obligation([first.instruction, second.instruction, receipt.instruction], [together, receipt.leg])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="two instructions in one obligation")
-    refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="two instructions in one obligation")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="two instructions in one obligation")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="two instructions in one obligation")
 
 
 def test_a_plain_payment_does_not_pose_as_the_side_of_a_trade(hk_bank_a, th_bank_a, sides):
@@ -190,25 +190,25 @@ def test_a_plain_payment_does_not_pose_as_the_side_of_a_trade(hk_bank_a, th_bank
     customers = payment(TH_BANK_A, HK_BANK_A, 450_00, "THB")
     th_bank_a.instructs(customers)
     owed = obligation_of(own, customers)
-    refused(th_bank_a, gross(owed), "instructed", owed, why="no side of a trade")
+    assert_refused(th_bank_a, gross(owed), "instructed", owed, why="no side of a trade")
 
 
 def test_one_instruction_twice_in_an_obligation_with_double_amount_is_refused(hk_bank_a, paid):
     owed = obligation([paid.instruction, paid.instruction], [replace(paid.leg, amount_minor=200_00)])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="stands twice")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="stands twice")
 
 
 def test_one_instruction_in_two_obligations_of_a_batch_is_refused(hk_bank_a, paid):
     elsewhere = payment(TH_BANK_B, HK_BANK_B, 5_00, "THB")
     first, second = obligation_of(paid), obligation_of(paid, elsewhere)
-    refused(hk_bank_a, net(HK_BANK_A, first, second), "instructed", second, why="stands in two obligations")
+    assert_refused(hk_bank_a, net(HK_BANK_A, first, second), "instructed", second, why="stands in two obligations")
 
 
 def test_an_instruction_discharged_under_one_id_is_refused_under_another(hk_bank_a, paid):
     hk_bank_a.agent.gross_consent(gross(obligation_of(paid)))
     hk_bank_a.ledger.settles(obligation_of(paid))
     again = obligation_of(paid, payment(TH_BANK_B, HK_BANK_B, 5_00, "THB"))
-    refused(hk_bank_a, gross(again), "instructed", again, why="is discharged")
+    assert_refused(hk_bank_a, gross(again), "instructed", again, why="is discharged")
     assert hk_bank_a.state_of(paid) == "open", "a refusal leaves no trace in the books"
 
 
@@ -221,16 +221,16 @@ def test_a_discharged_obligation_is_refused(hk_bank_a, paid, kind):
     else:
         hk_bank_a.agent.net_consent(net(HK_BANK_A, owed))
         hk_bank_a.ledger.takes_round(net(HK_BANK_A, owed))
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="discharged already")
-    refused(hk_bank_a, net(HK_BANK_A, owed, round_=2), "instructed", owed, why="discharged already")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="discharged already")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed, round_=2), "instructed", owed, why="discharged already")
 
 
 @pytest.mark.parametrize(("verb", "state"), [("hold", "held"), ("cancel", "cancelled")])
 def test_a_held_or_cancelled_payment_is_refused(hk_bank_a, paid, verb, state):
     hk_bank_a.amends(verb, paid)
     owed = obligation_of(paid)
-    refused(hk_bank_a, gross(owed), "instructed", owed, why=f"is {state}")
-    refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why=f"is {state}")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why=f"is {state}")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why=f"is {state}")
 
 
 def test_a_released_payment_is_signed_again(hk_bank_a, paid):
@@ -243,7 +243,7 @@ def test_an_instruction_in_a_currency_without_a_token_is_refused(hk_bank_a):
     yen = payment(HK_BANK_A, TH_BANK_A, 1_000, "JPY")
     hk_bank_a.instructs(yen)
     owed = obligation([yen.instruction], [Leg(HK_BANK_A, TH_BANK_A, CHAIN_ID, HKD, 1_000)])
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="has no token here")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="has no token here")
 
 
 # -- two writings of one thing ----------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_an_instruction_in_a_currency_without_a_token_is_refused(hk_bank_a):
 def test_a_bic_with_a_zero_byte_does_not_hide_a_second_debit(hk_bank_a, paid):
     """It hashes like the bank's own: on the ledger, the bank would pay this leg too."""
     hidden = Leg(HK_BANK_A + "\0", TH_BANK_B, CHAIN_ID, HKD, 1_000_000_00)
-    refused(hk_bank_a, gross(Obligation((paid.instruction,), (paid.leg, hidden))), "complete")
+    assert_refused(hk_bank_a, gross(Obligation((paid.instruction,), (paid.leg, hidden))), "complete")
 
 
 def test_an_address_in_capitals_does_not_double_a_leg(hk_bank_a, paid):
@@ -271,7 +271,7 @@ def test_an_address_in_capitals_does_not_double_a_leg(hk_bank_a, paid):
         obligations=(owed,),
         pair_proofs={TH_BANK_A: forest.pair_proof((HK_BANK_A, TH_BANK_A), TH_BANK_A)},
     )
-    refused(hk_bank_a, proposal, "complete", why="add their amounts")
+    assert_refused(hk_bank_a, proposal, "complete", why="add their amounts")
 
 
 @pytest.mark.parametrize("extra", ["longer", "shorter"])
@@ -279,18 +279,18 @@ def test_entry_roots_that_read_otherwise_on_the_ledger_are_refused(hk_bank_a, pa
     proposal = net(HK_BANK_A, obligation_of(paid))
     own, other = proposal.batch.entry_roots
     roots = (own, other + bytes(32)) if extra == "longer" else (own, other[:-1])
-    refused(hk_bank_a, with_batch(proposal, entry_roots=roots), "complete", why="not 32 bytes")
+    assert_refused(hk_bank_a, with_batch(proposal, entry_roots=roots), "complete", why="not 32 bytes")
 
 
 def test_an_amount_that_no_token_can_hold_is_refused_and_no_crash(hk_bank_a, paid):
     absurd = Leg(TH_BANK_A, TH_BANK_B, CHAIN_ID, HKD, 2**300)
-    refused(hk_bank_a, gross(Obligation((paid.instruction,), (paid.leg, absurd))), "complete")
+    assert_refused(hk_bank_a, gross(Obligation((paid.instruction,), (paid.leg, absurd))), "complete")
 
 
 def test_a_round_that_no_ledger_counts_to_is_refused_and_no_crash(hk_bank_a, paid):
     proposal = net(HK_BANK_A, obligation_of(paid))
-    refused(hk_bank_a, with_batch(proposal, round=2**70), "complete")
-    refused(hk_bank_a, with_batch(proposal, positions=(-(2**300), 2**300)), "complete")
+    assert_refused(hk_bank_a, with_batch(proposal, round=2**70), "complete")
+    assert_refused(hk_bank_a, with_batch(proposal, positions=(-(2**300), 2**300)), "complete")
 
 
 # -- what the bank asks -----------------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_other_content_under_a_uetr_does_not_replace_what_the_bank_instructed(hk
     other = payment(HK_BANK_A, TH_BANK_B, 999_00, uetr=paid.uetr)
     hk_bank_a.instructs(other)
     owed = obligation_of(other)
-    refused(hk_bank_a, gross(owed), "instructed", owed)
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed)
     assert signed_gross(hk_bank_a, gross(obligation_of(paid)))
 
 

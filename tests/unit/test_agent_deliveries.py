@@ -44,7 +44,7 @@ def answer(name="00000001.pacs.002.ACSP.xml", ended=None, text="settling"):
     return Delivery(name, False, body, (), ended or {})
 
 
-def refused(bank, delivery, why, error=ForwardRefused):
+def assert_refused(bank, delivery, why, error=ForwardRefused):
     """The bank refuses the delivery, nothing of it is in its outbox, and the same is refused again."""
     for _ in range(2):
         with pytest.raises(error, match=why):
@@ -73,7 +73,7 @@ def test_a_payment_discharged_in_a_batch_reaches_its_bank(th_bank_a):
     one = payment(HK_BANK_A, TH_BANK_A)
     proposal = net(TH_BANK_A, obligation_of(one))
     th_bank_a.agent.net_consent(proposal)
-    refused(th_bank_a, forwarded(one), "not discharged and final")
+    assert_refused(th_bank_a, forwarded(one), "not discharged and final")
     th_bank_a.ledger.takes_round(proposal)
     th_bank_a.agent.deliver(forwarded(one))
     assert len(th_bank_a.files) == 1
@@ -84,40 +84,40 @@ def test_a_batch_that_lost_its_round_brings_no_credit(th_bank_a):
     lost, won = net(TH_BANK_A, obligation_of(one)), net(TH_BANK_A, obligation_of(payment(HK_BANK_B, TH_BANK_A)))
     th_bank_a.agent.net_consent(lost)
     th_bank_a.ledger.takes_round(won)
-    refused(th_bank_a, forwarded(one), "not discharged and final")
+    assert_refused(th_bank_a, forwarded(one), "not discharged and final")
 
 
 def test_a_payment_that_is_not_discharged_is_refused(th_bank_a):
-    refused(th_bank_a, forwarded(payment(HK_BANK_A, TH_BANK_A)), "not discharged and final")
+    assert_refused(th_bank_a, forwarded(payment(HK_BANK_A, TH_BANK_A)), "not discharged and final")
 
 
 def test_a_payment_without_its_obligation_is_refused(th_bank_a, credit):
-    refused(th_bank_a, replace(forwarded(credit), obligations=()), "not what was discharged")
+    assert_refused(th_bank_a, replace(forwarded(credit), obligations=()), "not what was discharged")
 
 
 def test_changed_content_is_refused(th_bank_a, credit):
     delivery = forwarded(credit)
-    refused(th_bank_a, replace(delivery, body=delivery.body.replace(b"Exporter", b"Imposter")), "not what was")
+    assert_refused(th_bank_a, replace(delivery, body=delivery.body.replace(b"Exporter", b"Imposter")), "not what was")
 
 
 def test_a_changed_amount_is_refused(th_bank_a, credit):
     delivery = forwarded(credit)
     more = delivery.body.replace(b"100.00", b"100.01")
     assert more != delivery.body
-    refused(th_bank_a, replace(delivery, body=more), "not what was discharged")
+    assert_refused(th_bank_a, replace(delivery, body=more), "not what was discharged")
 
 
 def test_another_payment_under_a_discharged_one_is_refused(th_bank_a, credit):
     other = payment(HK_BANK_A, TH_BANK_A, 100_00)
-    refused(th_bank_a, forwarded(credit, other, obligations=[obligation_of(credit)]), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(credit, other, obligations=[obligation_of(credit)]), "not what was discharged")
 
 
 def test_a_payment_steered_to_another_payee_brings_neither_of_them_a_credit(th_bank_a, th_bank_b):
     one = payment(HK_BANK_A, TH_BANK_A)
     steered = obligation([one.instruction], [replace(one.leg, payee=TH_BANK_B)])
     th_bank_a.ledger.settles(steered)
-    refused(th_bank_a, forwarded(one, obligations=[steered]), "not what was discharged")
-    refused(th_bank_b, forwarded(one, obligations=[steered]), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(one, obligations=[steered]), "not what was discharged")
+    assert_refused(th_bank_b, forwarded(one, obligations=[steered]), "not what was discharged")
 
 
 @pytest.mark.parametrize("change", [{"amount_minor": 99_99}, {"token": THB}, {"chain_id": CHAIN_ID + 1}])
@@ -125,7 +125,7 @@ def test_a_leg_that_brings_something_else_is_no_credit(th_bank_a, change):
     one = payment(HK_BANK_A, TH_BANK_A, 100_00)
     owed = obligation([one.instruction], [replace(one.leg, **change)])
     th_bank_a.ledger.settles(owed)
-    refused(th_bank_a, forwarded(one, obligations=[owed]), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(one, obligations=[owed]), "not what was discharged")
 
 
 def test_a_payment_is_credited_from_its_payer_and_nobody_else(th_bank_a):
@@ -133,23 +133,23 @@ def test_a_payment_is_credited_from_its_payer_and_nobody_else(th_bank_a):
     one = payment(HK_BANK_A, TH_BANK_A, 100_00)
     owed = obligation([replace(one.instruction, payer=HK_BANK_B)], [replace(one.leg, payer=HK_BANK_B)])
     th_bank_a.ledger.settles(owed)
-    refused(th_bank_a, forwarded(one, obligations=[owed]), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(one, obligations=[owed]), "not what was discharged")
 
 
 def test_two_payments_are_not_credited_from_the_money_for_one(th_bank_a):
     first, second = payment(HK_BANK_A, TH_BANK_A, 100_00), payment(HK_BANK_A, TH_BANK_A, 100_00)
     owed = obligation([first.instruction, second.instruction], [first.leg])
     th_bank_a.ledger.settles(owed)
-    refused(th_bank_a, forwarded(first, second, obligations=[owed]), "one instruction of each payer")
+    assert_refused(th_bank_a, forwarded(first, second, obligations=[owed]), "one instruction of each payer")
 
 
 def test_a_payment_stands_once_in_a_message(th_bank_a, credit):
-    refused(th_bank_a, forwarded(credit, credit), "forwarded before")
+    assert_refused(th_bank_a, forwarded(credit, credit), "forwarded before")
 
 
 def test_a_payment_is_not_forwarded_again_under_another_name(th_bank_a, credit):
     th_bank_a.agent.deliver(forwarded(credit))
-    refused(th_bank_a, forwarded(credit, name="00000002.pacs.forward.xml"), "forwarded before")
+    assert_refused(th_bank_a, forwarded(credit, name="00000002.pacs.forward.xml"), "forwarded before")
 
 
 def test_payments_of_two_payers_may_share_a_uetr(th_bank_a, credit):
@@ -162,7 +162,7 @@ def test_payments_of_two_payers_may_share_a_uetr(th_bank_a, credit):
 
 def test_a_refused_forward_may_come_again_when_it_is_final(th_bank_a):
     one = payment(HK_BANK_A, TH_BANK_A)
-    refused(th_bank_a, forwarded(one), "not discharged and final")
+    assert_refused(th_bank_a, forwarded(one), "not discharged and final")
     th_bank_a.ledger.settles(obligation_of(one))
     th_bank_a.agent.deliver(forwarded(one))
     assert len(th_bank_a.files) == 1
@@ -172,17 +172,17 @@ def test_an_obligation_in_two_writings_is_no_credit(th_bank_a, credit):
     capitals = Obligation((credit.instruction,), (replace(credit.leg, token=credit.leg.token.upper()),))
     alias = Obligation((credit.instruction,), (credit.leg, replace(credit.leg, payer=HK_BANK_A + "\0")))
     for owed in (capitals, alias):
-        refused(th_bank_a, forwarded(credit, obligations=[owed]), "a leg is not written")
+        assert_refused(th_bank_a, forwarded(credit, obligations=[owed]), "a leg is not written")
 
 
 def test_a_forward_whose_totals_do_not_add_up_is_refused(th_bank_a, credit):
     delivery = forwarded(credit)
     body = delivery.body.replace(b"<NbOfTxs>1<", b"<NbOfTxs>2<")
-    refused(th_bank_a, replace(delivery, body=body), "NbOfTxs")
+    assert_refused(th_bank_a, replace(delivery, body=body), "NbOfTxs")
 
 
 def test_a_forward_that_cannot_be_read_is_refused(th_bank_a, credit):
-    refused(th_bank_a, replace(forwarded(credit), body=b"<Document"), None, error=CorridorError)
+    assert_refused(th_bank_a, replace(forwarded(credit), body=b"<Document"), None, error=CorridorError)
 
 
 # -- trades -----------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_what_a_bank_bought_is_not_credited_to_a_customer_too(hk_bank_a):
     owed = obligation_of(own, customers)
     hk_bank_a.agent.gross_consent(gross(owed))
     hk_bank_a.ledger.settles(owed)
-    refused(hk_bank_a, forwarded(customers, obligations=[owed]), "not what was discharged")
+    assert_refused(hk_bank_a, forwarded(customers, obligations=[owed]), "not what was discharged")
 
 
 @pytest.mark.xfail(
@@ -237,13 +237,13 @@ def test_the_side_of_another_trade_is_refused(hk_bank_a):
     owed = obligation_of(own, dearer)
     hk_bank_a.agent.gross_consent(gross(owed))
     hk_bank_a.ledger.settles(owed)
-    refused(hk_bank_a, forwarded(dearer, obligations=[owed]), "not what was discharged")
+    assert_refused(hk_bank_a, forwarded(dearer, obligations=[owed]), "not what was discharged")
 
 
 def test_the_side_of_a_trade_is_no_credit_to_a_bank_that_traded_nothing(hk_bank_a):
     _, other = trade(HK_BANK_A, TH_BANK_A, ("HKD", 100_00), ("THB", 450_00))
     hk_bank_a.ledger.settles(obligation_of(other))
-    refused(hk_bank_a, forwarded(other), "not what was discharged")
+    assert_refused(hk_bank_a, forwarded(other), "not what was discharged")
 
 
 # -- what the operator calls an answer --------------------------------------------------------------------------------
@@ -272,18 +272,18 @@ def test_a_delivery_interrupted_before_its_file_was_written_is_written_the_next_
 def test_other_content_under_a_delivered_name_is_refused_also_when_the_bank_took_the_file_away(hk_bank_a):
     hk_bank_a.agent.deliver(answer())
     hk_bank_a.files.clear()
-    refused(hk_bank_a, answer(text="settled"), "delivered before with other content", error=DeliveryRefused)
+    assert_refused(hk_bank_a, answer(text="settled"), "delivered before with other content", error=DeliveryRefused)
 
 
 def test_a_forged_payment_does_not_pass_as_an_answer(th_bank_a):
     forged = replace(forwarded(payment(HK_BANK_A, TH_BANK_A)), is_forward=False)
-    refused(th_bank_a, forged, "is no answer", error=DeliveryRefused)
-    refused(th_bank_a, replace(forged, body=b"anything"), "is no answer", error=DeliveryRefused)
+    assert_refused(th_bank_a, forged, "is no answer", error=DeliveryRefused)
+    assert_refused(th_bank_a, replace(forged, body=b"anything"), "is no answer", error=DeliveryRefused)
 
 
 @pytest.mark.parametrize("name", ["../keystore.json", "/etc/passwd", ".hidden", "", "a/b.xml", "a\n.xml", "x" * 61])
 def test_an_answer_does_not_choose_where_it_lands(hk_bank_a, name):
-    refused(hk_bank_a, answer(name=name), "no plain file name", error=DeliveryRefused)
+    assert_refused(hk_bank_a, answer(name=name), "no plain file name", error=DeliveryRefused)
 
 
 def test_a_file_is_written_whole_and_never_over_another(tmp_path):
@@ -316,7 +316,7 @@ def test_no_delivery_reopens_what_the_bank_held_or_cancelled(hk_bank_a, verb, st
     hk_bank_a.instructs(one)
     hk_bank_a.amends(verb, one)
     before = hk_bank_a.state_of(one)
-    refused(hk_bank_a, answer(ended={state: (one.uetr,)}), "no payment ends as", error=UnknownPayment)
+    assert_refused(hk_bank_a, answer(ended={state: (one.uetr,)}), "no payment ends as", error=UnknownPayment)
     assert hk_bank_a.state_of(one) == before
 
 
@@ -332,10 +332,10 @@ def test_what_the_bank_cancelled_is_not_revived_by_calling_it_refused(hk_bank_a)
 def test_a_leg_in_an_obligation_of_others_is_no_credit(th_bank_a, credit):
     owed = obligation([credit.instruction], [Leg(HK_BANK_A, TH_BANK_B, CHAIN_ID, HKD, 100_00)])
     th_bank_a.ledger.settles(owed)
-    refused(th_bank_a, forwarded(credit, obligations=[owed]), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(credit, obligations=[owed]), "not what was discharged")
 
 
 def test_another_banks_credit_is_not_handed_to_this_one(th_bank_a):
     others = payment(HK_BANK_A, TH_BANK_B)
     th_bank_a.ledger.settles(obligation_of(others))
-    refused(th_bank_a, forwarded(others), "not what was discharged")
+    assert_refused(th_bank_a, forwarded(others), "not what was discharged")

@@ -13,11 +13,11 @@ from tests.actors import (
     PROPOSER,
     TH_BANK_A,
     TH_BANK_B,
+    assert_refused,
     gross,
     net,
     obligation_of,
     payment,
-    refused,
     signed_gross,
     signed_net,
     trade,
@@ -38,24 +38,24 @@ def test_a_consent_ends_within_1_to_900_seconds(hk_bank_a, paid, kind, left_s, s
     if signs:
         assert (signed_gross if kind == "gross" else signed_net)(hk_bank_a, proposal)
     else:
-        refused(hk_bank_a, proposal, "deadline", why=f"ends in {left_s} s")
+        assert_refused(hk_bank_a, proposal, "deadline", why=f"ends in {left_s} s")
 
 
 def test_a_round_that_is_taken_is_refused(hk_bank_a, paid):
     hk_bank_a.ledger.rounds[PROPOSER, 1] = bytes(32)
-    refused(hk_bank_a, net(HK_BANK_A, obligation_of(paid)), "deadline", why="round 1 is taken")
+    assert_refused(hk_bank_a, net(HK_BANK_A, obligation_of(paid)), "deadline", why="round 1 is taken")
 
 
 def test_an_obligation_live_in_another_round_is_refused(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.net_consent(net(HK_BANK_A, owed))
-    refused(hk_bank_a, net(HK_BANK_A, owed, round_=2), "instructed", owed, why="live consent of another round")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed, round_=2), "instructed", owed, why="live consent of another round")
 
 
 def test_a_round_of_another_proposer_is_another_round(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.net_consent(net(HK_BANK_A, owed))
-    refused(hk_bank_a, with_batch(net(HK_BANK_A, owed), proposer="0x" + "88" * 20), "instructed", owed)
+    assert_refused(hk_bank_a, with_batch(net(HK_BANK_A, owed), proposer="0x" + "88" * 20), "instructed", owed)
 
 
 def test_an_obligation_may_stand_in_several_batches_of_one_round(hk_bank_a, paid):
@@ -67,20 +67,20 @@ def test_an_obligation_may_stand_in_several_batches_of_one_round(hk_bank_a, paid
 def test_gross_after_net_for_one_obligation_is_refused(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.net_consent(net(HK_BANK_A, owed))
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="another live consent")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="another live consent")
 
 
 def test_net_after_gross_for_one_obligation_is_refused(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.gross_consent(gross(owed))
-    refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="live consent of another round")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="live consent of another round")
 
 
 def test_an_instruction_live_under_one_id_is_refused_under_another(hk_bank_a, paid):
     hk_bank_a.agent.gross_consent(gross(obligation_of(paid)))
     again = obligation_of(paid, payment(TH_BANK_B, HK_BANK_B, 5_00, "THB"))
-    refused(hk_bank_a, gross(again), "instructed", again, why="another live consent")
-    refused(hk_bank_a, net(HK_BANK_A, again), "instructed", again, why="live consent of another round")
+    assert_refused(hk_bank_a, gross(again), "instructed", again, why="another live consent")
+    assert_refused(hk_bank_a, net(HK_BANK_A, again), "instructed", again, why="live consent of another round")
 
 
 @pytest.mark.parametrize("after_s", [-1, 0, 1])
@@ -95,7 +95,7 @@ def test_what_a_consent_ties_up_is_released_once_a_final_block_has_its_deadline(
         other = gross(owed, later_s)
     hk_bank_a.ledger.reaches(DEADLINE_S + after_s)
     if after_s < 0:
-        refused(hk_bank_a, other, "instructed", owed, why="live consent")
+        assert_refused(hk_bank_a, other, "instructed", owed, why="live consent")
     else:
         assert (signed_net if kind == "gross" else signed_gross)(hk_bank_a, other)
         assert sorted(state for _, state in hk_bank_a.consents()) == ["live", "released"]
@@ -105,7 +105,7 @@ def test_a_block_that_is_not_final_releases_nothing(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.gross_consent(gross(owed))
     hk_bank_a.ledger.now_s = DEADLINE_S + 10
-    refused(hk_bank_a, net(HK_BANK_A, owed, deadline_s=DEADLINE_S + 300), "instructed", owed, why="live consent")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed, deadline_s=DEADLINE_S + 300), "instructed", owed, why="live consent")
 
 
 def test_a_round_taken_by_another_batch_releases_what_was_signed_for_it(hk_bank_a, paid):
@@ -130,7 +130,7 @@ def test_books_outlive_a_restart_of_the_agent(hk_bank_a, paid):
     owed = obligation_of(paid)
     hk_bank_a.agent.gross_consent(gross(owed))
     hk_bank_a.restart()
-    refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="live consent")
+    assert_refused(hk_bank_a, net(HK_BANK_A, owed), "instructed", owed, why="live consent")
     assert signed_gross(hk_bank_a, gross(owed))
 
 
@@ -149,7 +149,7 @@ def test_a_single_debit_stays_within_the_limit(hk_bank_a, paid, limit, signs):
     if signs:
         assert signed_gross(hk_bank_a, gross(obligation_of(paid)))
     else:
-        refused(hk_bank_a, gross(obligation_of(paid)), "limits", why="exceed the bank's limit")
+        assert_refused(hk_bank_a, gross(obligation_of(paid)), "limits", why="exceed the bank's limit")
 
 
 def test_gross_consents_that_are_live_add_up_against_the_limit(hk_bank_a):
@@ -157,8 +157,8 @@ def test_gross_consents_that_are_live_add_up_against_the_limit(hk_bank_a):
     first, second, third = _several(hk_bank_a, 60_00, 40_00, 1)
     assert signed_gross(hk_bank_a, gross(first))
     assert signed_gross(hk_bank_a, gross(second))
-    refused(hk_bank_a, gross(third), "limits")
-    refused(hk_bank_a, net(HK_BANK_A, third), "limits")
+    assert_refused(hk_bank_a, gross(third), "limits")
+    assert_refused(hk_bank_a, net(HK_BANK_A, third), "limits")
 
 
 def test_a_round_counts_once_with_its_largest_debit(hk_bank_a):
@@ -166,8 +166,8 @@ def test_a_round_counts_once_with_its_largest_debit(hk_bank_a):
     large, small, more, rest = _several(hk_bank_a, 60_00, 50_00, 40_01, 40_00)
     assert signed_net(hk_bank_a, net(HK_BANK_A, large))
     assert signed_net(hk_bank_a, net(HK_BANK_A, small))
-    refused(hk_bank_a, gross(more), "limits")
-    refused(hk_bank_a, net(HK_BANK_A, more, round_=2), "limits")
+    assert_refused(hk_bank_a, gross(more), "limits")
+    assert_refused(hk_bank_a, net(HK_BANK_A, more, round_=2), "limits")
     assert signed_net(hk_bank_a, net(HK_BANK_A, rest, round_=2))
 
 
@@ -175,7 +175,7 @@ def test_a_limit_is_on_the_net_debit_of_a_batch(hk_bank_a):
     hk_bank_a.limit(HKD=10_00)
     (debit,) = _several(hk_bank_a, 100_00)
     credit = obligation_of(payment(TH_BANK_B, HK_BANK_A, 90_00))
-    refused(hk_bank_a, gross(debit), "limits")
+    assert_refused(hk_bank_a, gross(debit), "limits")
     assert signed_net(hk_bank_a, net(HK_BANK_A, debit, credit))
 
 
@@ -196,9 +196,11 @@ def test_what_is_locked_is_in_no_consent_until_the_timelock(hk_bank_a, sides):
     owed = obligation_of(*sides)
     hk_bank_a.agent.lock(owed, TERMS)
     assert hk_bank_a.consents() == [("lock", "live")]
-    refused(hk_bank_a, gross(owed), "instructed", owed, why="live consent")
+    assert_refused(hk_bank_a, gross(owed), "instructed", owed, why="live consent")
     hk_bank_a.ledger.reaches(TERMS.timelock_s - 1)
-    refused(hk_bank_a, net(HK_BANK_A, owed, deadline_s=TERMS.timelock_s + 9), "instructed", owed, why="live consent")
+    assert_refused(
+        hk_bank_a, net(HK_BANK_A, owed, deadline_s=TERMS.timelock_s + 9), "instructed", owed, why="live consent"
+    )
     hk_bank_a.ledger.reaches(TERMS.timelock_s)
     assert signed_gross(hk_bank_a, gross(owed, TERMS.timelock_s + 9))
 
@@ -208,7 +210,7 @@ def test_what_was_claimed_is_discharged(hk_bank_a, sides):
     hk_bank_a.agent.lock(owed, TERMS)
     hk_bank_a.ledger.settles(owed)
     hk_bank_a.ledger.reaches(TERMS.timelock_s + 1)
-    refused(hk_bank_a, gross(owed, TERMS.timelock_s + 9), "instructed", owed, why="discharged already")
+    assert_refused(hk_bank_a, gross(owed, TERMS.timelock_s + 9), "instructed", owed, why="discharged already")
 
 
 def test_what_is_in_a_live_consent_or_not_instructed_is_not_locked(hk_bank_a, sides):

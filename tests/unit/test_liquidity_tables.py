@@ -46,7 +46,7 @@ def _nonzero(table: dict[str, dict[str, int]]) -> dict[tuple[str, str], int]:
     return {(bank, code): amount for bank, row in table.items() for code, amount in row.items() if amount}
 
 
-def _same(left: Day, right: Day) -> None:
+def _assert_same(left: Day, right: Day) -> None:
     assert left.queue.obligations == right.queue.obligations
     assert left.arrival_s.tolist() == right.arrival_s.tolist()
     assert _nonzero(left.balances) == _nonzero(right.balances)
@@ -65,11 +65,11 @@ def _written(tmp_path: Path, text: str, name: str = "day.csv") -> Path:
 def test_a_day_with_everything_in_it_is_read_back_as_it_was_written(tmp_path: Path, suffix: str) -> None:
     legs, balances = tmp_path / f"day.{suffix}", tmp_path / f"balances.{suffix}"
     write_day(FULL_DAY, legs, balances)
-    _same(read_day(legs, balances), FULL_DAY)
+    _assert_same(read_day(legs, balances), FULL_DAY)
 
 
 def test_a_day_goes_through_pandas_and_back() -> None:
-    _same(day_of_frames(*frames_of_day(FULL_DAY)), FULL_DAY)
+    _assert_same(day_of_frames(*frames_of_day(FULL_DAY)), FULL_DAY)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -77,7 +77,7 @@ def test_a_drawn_day_is_read_back_as_it_was_written(tmp_path: Path, suffix: str)
     day = generate_day(Traffic(communities=(bank_names("HK", 5), bank_names("TH", 3)), obligations=500), seed=11)
     legs, balances = tmp_path / f"day.{suffix}", tmp_path / f"balances.{suffix}"
     write_day(day, legs, balances)
-    _same(read_day(legs, balances), day)
+    _assert_same(read_day(legs, balances), day)
 
 
 def test_obligations_are_sorted_by_time_and_their_legs_gathered(tmp_path: Path) -> None:
