@@ -80,11 +80,6 @@ def _at_s(day: date, at: time, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, at, tzinfo=zone).timestamp())
 
 
-def calendars_from(tables: Mapping[str, object]) -> dict[str, Calendar]:
-    """Read the calendars of a configuration, keyed by currency; see :func:`calendar_from`."""
-    return {currency: calendar_from(currency, table) for currency, table in tables.items()}
-
-
 def calendar_from(currency: str, table: object) -> Calendar:
     """Read one calendar from a plain table such as TOML gives.
 

@@ -108,11 +108,6 @@ def config_with_balances(opening: str, *, gross_limit: int = 8) -> str:
     return re.sub(r"(?m)^gross_limit = \d+$", f"gross_limit = {gross_limit}", text)
 
 
-def uetrs_in(message: bytes) -> list[str]:
-    """Return the UETRs that a message names, in its order; original or own."""
-    return [found.decode() for found in re.findall(rb"<(?:Orgnl)?UETR>([0-9a-f-]{36})</", message)]
-
-
 def _uetr(source: random.Random) -> str:
     return str(uuid.UUID(int=source.getrandbits(128), version=4))
 

@@ -35,7 +35,6 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-ENDED = frozenset({State.FINAL, State.REJECTED, State.CANCELLED, State.EXPIRED})
 WAITING = frozenset({State.WAREHOUSED, State.UNMATCHED, State.QUEUED})
 
 _FROM: dict[State, frozenset[State]] = {

@@ -7,8 +7,7 @@ addresses lower-case hex text, times seconds of the ledger's clock.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +21,6 @@ from corridor.ledger.errors import (
     LedgerError,
     LedgerRefused,
     NonceTaken,
-    ReceiptTimeout,
     TransactionTooLarge,
 )
 from corridor.ledger.rpc import Answer, Node, Question, RpcError, http_node
@@ -31,9 +29,6 @@ from corridor.ledger.rpc import Answer, Node, Question, RpcError, http_node
 MAX_LOG_BLOCKS = 2_000
 # Legacy transactions pay the whole gas price; twice the base fee lasts for at least five full blocks of rising fees.
 BASE_FEE_MULTIPLE = 2
-# A receipt is looked for this often: four times in the shortest usual block period.
-POLL_PAUSE_S = 0.25
-
 # geth and its kin take no larger transaction. Besu takes more: there the setting may be raised.
 MAX_TRANSACTION_BYTES = 128 * 1024
 
@@ -289,40 +284,6 @@ class Ledger:
                 error = answer.error or RpcError(0, f"it answers another hash, {answer.result}")
                 standings.append(self._standing(transaction, error))
         return standings
-
-    def wait_for_receipt(
-        self,
-        transaction_hash: str,
-        *,
-        now_s: Callable[[], int],
-        timeout_s: int,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Receipt:
-        """Let the ledger go on until the transaction is mined.
-
-        Args:
-            transaction_hash: of a transaction that was broadcast.
-            now_s: the clock; the embedded ledger mines at its time.
-            timeout_s: how long to wait by that clock.
-            sleep: called with the pause in seconds between two looks.
-
-        Raises:
-            ReceiptTimeout: not mined in time.
-        """
-        give_up_at_s = now_s() + timeout_s
-        # Counting looks bounds the loop also where the clock stands still.
-        for _ in range(int(timeout_s / POLL_PAUSE_S) + 1):
-            self.advance(now_s())
-            if receipt := self.receipt(transaction_hash):
-                return receipt
-            if now_s() >= give_up_at_s:
-                break
-            sleep(POLL_PAUSE_S)
-        raise ReceiptTimeout(
-            f"transaction {transaction_hash} was not mined within {timeout_s} s",
-            next_step="Start again: it is stored and will be looked up, and sent again if it got lost",
-            transaction_hash=transaction_hash,
-        )
 
     # Details
 

@@ -184,11 +184,6 @@ def approve_consent(settlement: str, consent_digest: bytes) -> Call:
     return _call(SETTLEMENT, settlement, "approve", consent_digest)
 
 
-def unapprove_consent(settlement: str, consent_digest: bytes) -> Call:
-    """A bank takes back such a consent before it is used."""
-    return _call(SETTLEMENT, settlement, "unapprove", consent_digest)
-
-
 def lock(
     settlement: str,
     obligation: Obligation,

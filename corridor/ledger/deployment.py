@@ -104,10 +104,6 @@ class Deployment:
         """All contracts: whose events to read."""
         return [self.registry, self.settlement, self.evidence, *self.tokens.values()]
 
-    def currency_of(self, token: str) -> str:
-        """Return the currency of a token's address; KeyError where it is none of the corridor's."""
-        return {address: currency for currency, address in self.tokens.items()}[token.lower()]
-
 
 def deploy(
     ledger: Ledger,

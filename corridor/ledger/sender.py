@@ -121,18 +121,6 @@ def send_all(
     return receipts
 
 
-def resend_open(ledger: Ledger, store: TransactionStore, sender: str) -> int:
-    """Send again, byte for byte, what is stored for ``sender`` and not on the ledger; return how many those are.
-
-    To be called at start: a transaction that was stored and never sent would keep all later ones waiting.
-    """
-    open_ones = list(store.since(sender, ledger.account_nonce(sender)))[:MAX_IN_FLIGHT]
-    for standing in ledger.broadcast_all(open_ones):
-        if isinstance(standing, LedgerRefused):
-            raise standing
-    return len(open_ones)
-
-
 def why_reverted(ledger: Ledger, transaction: Intent, sender: str, receipt: Receipt) -> LedgerError:
     """Return the reason for which a mined transaction took no effect, by trying it on the state before its block.
 

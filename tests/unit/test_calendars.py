@@ -12,7 +12,6 @@ from corridor.calendars import (
     MAX_HOLIDAYS,
     CalendarError,
     calendar_from,
-    calendars_from,
     cutoff_at_s,
     is_business_day,
     next_business_day,
@@ -40,7 +39,7 @@ TABLE = {"zone": "Asia/Hong_Kong", "opening": "08:30", "cut_off": "18:30"}
 
 @pytest.fixture
 def calendars():
-    return calendars_from(tomllib.loads(CONFIGURATION))
+    return {currency: calendar_from(currency, table) for currency, table in tomllib.loads(CONFIGURATION).items()}
 
 
 def utc(year: int, month: int, day: int, hour: int, minute: int = 0) -> int:

@@ -17,7 +17,6 @@ from corridor.ledger.errors import (
     LedgerRefused,
     LedgerUnreachable,
     NonceTaken,
-    ReceiptTimeout,
     TransactionTooLarge,
 )
 
@@ -293,14 +292,6 @@ def test_too_many_in_flight_is_a_refusal_for_now(node):
     with pytest.raises(LedgerRefused, match="same bytes will be sent again") as refused:
         node.ledger.broadcast(signed(node, nonce=10_000))
     assert not isinstance(refused.value, NonceTaken)
-
-
-def test_waiting_for_a_receipt_ends_also_when_the_clock_stands_still(node):
-    node.answers["eth_getTransactionReceipt"] = {"result": None}
-    pauses = []
-    with pytest.raises(ReceiptTimeout):
-        node.ledger.wait_for_receipt("0x" + "aa" * 32, now_s=lambda: 5, timeout_s=3, sleep=pauses.append)
-    assert sum(pauses) <= 3.5
 
 
 def test_a_receipt_of_a_pending_transaction_is_no_receipt(node):

@@ -8,7 +8,7 @@ from corridor.ledger import sender
 from corridor.ledger.chain import EMBEDDED_CHAIN_ID
 from corridor.ledger.embedded import open_embedded
 from corridor.ledger.errors import LedgerRefused, LedgerUnreachable, NonceTaken, ReceiptTimeout, TransactionTooLarge
-from corridor.ledger.sender import FileStore, Intent, resend_open, send_all, send_once
+from corridor.ledger.sender import FileStore, Intent, send_all, send_once
 
 START_S = 1_790_000_000
 KEY = b"\x05" * 32
@@ -98,17 +98,6 @@ def test_what_was_stored_and_never_sent_does_not_keep_later_ones_waiting(ledger,
         store.add(purpose, address, 0, signer)
     [receipt] = send(ledger, store, intent(counter, "settle:3"))
     assert (receipt.status, count(ledger, counter)) == (1, 3)
-
-
-def test_at_start_what_is_open_is_sent_again_byte_for_byte(ledger, counter):
-    store = FileStore(None)
-    address = sender.Account.from_key(KEY).address.lower()
-    stored = store.add("settle:1", address, 0, sender._signer(ledger, KEY, intent(counter, "settle:1"), 0))
-    assert resend_open(ledger, store, address) == 1
-    assert resend_open(ledger, store, address) == 1, "it is still not mined"
-    ledger.advance(now_s())
-    assert ledger.receipt(stored.hash).status == 1
-    assert resend_open(ledger, store, address) == 0
 
 
 def test_hundreds_are_sent_in_windows_that_every_node_takes(ledger, counter):

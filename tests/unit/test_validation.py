@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from corridor.calendars import calendars_from, cutoff_at_s
+from corridor.calendars import calendar_from, cutoff_at_s
 from corridor.iso20022 import CreditTransfer, PvpTerms, read_message
 from corridor.validation import (
     MAX_AMOUNT_MINOR,
@@ -21,13 +21,14 @@ from corridor.validation import (
 from tests.unit.iso20022_samples import OPERATOR, PAID_BANK, PAYING_BANK, customer_transfer, message
 
 BUSINESS_DATE = date(2026, 11, 23)
-CALENDARS = calendars_from(
-    {
+CALENDARS = {
+    currency: calendar_from(currency, table)
+    for currency, table in {
         "HKD": {"zone": "Asia/Hong_Kong", "opening": "08:30", "cut_off": "18:30"},
         "THB": {"zone": "Asia/Bangkok", "opening": "08:30", "cut_off": "16:00", "holidays": ["2026-11-25"]},
         "JPY": {"zone": "Asia/Tokyo", "opening": "08:30", "cut_off": "18:00"},
-    }
-)
+    }.items()
+}
 RULES = Rules(
     participants={
         PAYING_BANK: ParticipantStatus.ACTIVE,
