@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from liquidity.bypass.budget import Budget
-from liquidity.bypass.kernels import Bools, Floats, Int32s, Int64s, compiled, slack_of
+from liquidity.bypass.kernels import Bools, Floats, Int32s, Int64s, slack_of
 from liquidity.bypass.state import Mender, State, made_valid
+from liquidity.compiling import compiled
 from liquidity.program import Program
 
 HEATS = (0.1, 0.5, 2.0, 6.0)

@@ -7,32 +7,21 @@ they change in place: ``chosen`` (one flag per column) and ``slack`` (room left 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from liquidity.compiling import compiled
 
 Bools = NDArray[np.bool_]
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 CANDIDATES = 64
 """Columns compared before one is dropped: among so many there is one whose payee can do without."""
 
 IN_EXCESS = 0.3
 """What dropping a unit more than needed counts: some of it can be filled up again."""
-
-
-def compiled(function: _F) -> _F:
-    """``function`` as machine code that releases the interpreter; kept on disk where that is possible."""
-    try:
-        return cast(_F, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder that it may write to
-        return cast(_F, njit(nogil=True)(function))
 
 
 @compiled
