@@ -3,7 +3,7 @@
 :func:`upper_bound` answers with a number that no settlement exceeds, and with the price of liquidity at each account.
 Three tightnesses, each at most the one before: ``aggregated`` (legs settle alone and in fractions: one flow per bank
 pair and currency), ``pvp`` (obligations settle whole in fractions: PvP legs stay together), ``integer`` (what can never
-settle is out, and the largest obligations settle or don't).
+settle is out, cuts hold what only whole settlements keep, and the largest obligations settle or don't).
 """
 
 from __future__ import annotations
@@ -158,6 +158,7 @@ def upper_bound(
     largest = exact_integer(largest, "largest", "must be an integer >= 0", minimum=0)
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
 
+    from liquidity.cutting import tightenings
     from liquidity.program import make_program
     from liquidity.reducing import reduced
     from liquidity.relaxation import solve_relaxation
@@ -187,10 +188,13 @@ def upper_bound(
         stages = 2
         less = reduced(program)
         whole = solve_relaxation(less.program, seconds=seconds(), clock=clock)
-        value = program.worth_scale * min(
-            math.floor(relaxed.bound / program.worth_scale), less.settled_worth + whole.most
-        )
-        method = f"{method}; again without what can never settle"
+        most, rounds = whole.most, 0
+        for tighter in tightenings(less.program, whole):
+            most, rounds = min(most, tighter.most), rounds + 1
+            if until is not None and clock() >= until:
+                break
+        value = program.worth_scale * min(math.floor(relaxed.bound / program.worth_scale), less.settled_worth + most)
+        method = f"{method}; again without what can never settle, and with {rounds} rounds of cuts"
         stages = 1
         found = _with_binaries(less.program, largest, seconds())
         if found is not None and found + less.settled_worth * program.worth_scale < value:

@@ -28,10 +28,10 @@ MIXED_COLUMNS = 60_000
 """Up to here windows are decided by mixed-integer programs; beyond, HiGHS doesn't end in time."""
 
 WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13)
-"""Where the windows of mixed-integer programs end, as shares of the columns, largest first."""
+"""Where windows end, as shares of the columns, largest first."""
 
-ROUNDED_WINDOWS = (0.002, 0.02, 0.15)
-"""Where windows end that are rounded: each costs :data:`ROUNDED_PASSES` over the rest of the program."""
+LARGE_WINDOWS = (0.002, 0.02, 0.15)
+"""The same for more columns: each window costs :data:`ROUNDED_PASSES` over the rest of the program."""
 
 ROUNDED_PASSES = 60
 """First-order passes between two windows. They start from the prices before, so fewer do than at first."""
@@ -104,7 +104,7 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
         state = _relaxed(program, state, True)
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
-    ends = [int(np.ceil(end * columns)) for end in (WINDOWS if by_programs else ROUNDED_WINDOWS)]
+    ends = [int(np.ceil(end * columns)) for end in (WINDOWS if columns <= MIXED_COLUMNS else LARGE_WINDOWS)]
     for number, end in enumerate(ends):
         window = np.flatnonzero(state.free & (rank < end))
         if budget.is_spent() or not len(window):

@@ -15,15 +15,17 @@ from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, solve_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
+from liquidity.cutting import tightenings
 from liquidity.program import Program
 from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.5
+TIGHTENING_SHARE = 0.2
 START_SHARE = 0.75
 FIXING_SHARE = 0.8
-"""Of the budget left at each step: for the relaxation, for a start near it, and there for relax and fix, before
-annealing. They seldom take as much; what is left goes to neighbourhood search."""
+"""Of the budget left at each step: for the relaxation, for cuts, for a start near it, and there for relax and fix,
+before annealing. They seldom take as much; what is left goes to neighbourhood search."""
 
 POOR = 0.75
 """Up to :data:`MIXED_COLUMNS` start by relax and fix with mixed-integer programs. More, or those where that ends with
@@ -32,14 +34,16 @@ less than this share of the bound, start by rounding, which is quicker and overd
 WHOLE_COLUMNS = 1_000
 WHOLE_NODES = 300
 WHOLE_SHARE = 0.5
-"""A program so small is given to branch and cut as a whole, for this share of the seconds or so many nodes."""
+"""A program so small is given to branch and cut as a whole where nothing can run beside it, for so many nodes and this
+share of the seconds."""
 
 WHOLE_GAP = 1e-7
 MOST_NODES = 10**9
 
 BESIDE_COLUMNS = 20_000
+BESIDE_SHARE = 0.93
 """So large a program is given to branch and cut beside the search, where there is a clock to stop it and a thread to
-spare: with much liquidity it is the better one of the two, with little it finds nothing."""
+spare: with much liquidity it is the better one of the two, with little it finds nothing. It ends a little late."""
 
 WIDTH = 2
 """Parts searched at a time. Fixed, so that the answer doesn't depend on how many threads share them."""
@@ -69,8 +73,13 @@ def bound_of(program: Program) -> int:
 def _relaxed(program: Program, seconds: float | None) -> tuple[int, Relaxation]:
     """The relaxation and its bound, rounded down to what worths can add up to; exact."""
     relaxed = solve_relaxation(program, seconds=seconds)
+    return _whole_worth(program, relaxed.most), relaxed
+
+
+def _whole_worth(program: Program, most: int) -> int:
+    """``most`` rounded down to what worths can add up to."""
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
-    return min(relaxed.most // step * step, int(program.worth.sum())), relaxed
+    return min(most // step * step, int(program.worth.sum()))
 
 
 def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
@@ -90,14 +99,26 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     assert best is not None, "the search starts from a set that may settle"
     budget.take()
     bound, relaxed = _relaxed(program, budget.seconds_left(RELAXATION_SHARE))
+    methods = [relaxed.method]
+    tightening = budget.part(TIGHTENING_SHARE)
+    for tighter in tightenings(program, relaxed):
+        tightening.take()
+        bound, relaxed = min(bound, _whole_worth(program, tighter.most)), replace(relaxed, x=tighter.x)
+        if tightening.is_spent():
+            break
+    if tightening.used:
+        methods.append(f"{tightening.used} rounds of cuts")
+        budget.used += tightening.used
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))
-    methods = [relaxed.method, "rounded"]
+    methods.append("rounded")
     mixed = make_mixed(program) if len(program.worth) <= MIXED_COLUMNS else None
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
         beside: Future[State | None] | None = None
-        if mixed is not None and len(program.worth) <= WHOLE_COLUMNS and best.worth < bound and not budget.is_spent():
+        is_beside = budget.seconds is not None and jobs > 1 and len(program.worth) <= BESIDE_COLUMNS
+        is_small = not is_beside and len(program.worth) <= WHOLE_COLUMNS
+        if mixed is not None and is_small and best.worth < bound and not budget.is_spent():
             budget.take()
             best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
             methods.append("branch and cut (HiGHS)")
@@ -109,8 +130,8 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
                     budget.used += part.used
             methods.append("relax and fix, annealing")
         if best.worth < bound and not budget.is_spent() and mixed is not None:
-            if WHOLE_COLUMNS < len(program.worth) <= BESIDE_COLUMNS and budget.seconds is not None and jobs > 1:
-                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left())
+            if is_beside:
+                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left(BESIDE_SHARE))
                 methods.append("branch and cut (HiGHS)")
             draw = np.random.default_rng(seed)
             best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)

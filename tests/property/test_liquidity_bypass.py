@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liquidity import InvalidSettlement, Leg, Limits, Obligation, Queue, check_settlement, resolve
+from liquidity import InvalidSettlement, check_settlement, resolve
 from liquidity.bypass import answering
-from tests.property.test_liquidity_elimination import (
-    BANKS,
-    CURRENCIES,
-    PROFILE,
-    balance_tables,
-    queues,
-    scaled,
-    terms,
-)
+from tests.waiting import BANKS, CURRENCIES, PROFILE, balance_tables, queues, renamed_case, scaled_case, terms
 
 SOME = settings(PROFILE, max_examples=100)
 FEW = settings(PROFILE, max_examples=25)
@@ -100,51 +92,21 @@ def test_the_search_for_larger_queues_is_bounded_and_right_when_it_says_so(
 @given(queues(most=12), balance_tables, rates, terms, st.sampled_from([3, 10**15, 2**62, 10**40]))
 def test_scaling_every_amount_scales_the_most_there_is(queue, balances, given_rates, given_terms, factor):
     answer = answer_of(queue, balances, "value", given_rates, given_terms)
-    larger = Queue(
-        Obligation(
-            o.id, [Leg(x.payer, x.payee, x.currency, x.amount * factor, x.priority) for x in o.legs], o.priority, o.held
-        )
-        for o in queue
-    )
-    limits = given_terms["limits"]
-    large_terms = {
-        "floors": scaled(given_terms["floors"], factor),
-        "limits": Limits(scaled(limits.bilateral, factor), scaled(limits.multilateral, factor)),
-    }
-    large = answer_of(larger, scaled(balances, factor), "value", given_rates, large_terms)
+    larger, large_balances, large_terms = scaled_case(queue, balances, given_terms, factor)
+    large = answer_of(larger, large_balances, "value", given_rates, large_terms)
     assert large.objective == answer.objective * factor
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(answering, "PLAIN_LEGS", -1)
-        searched = answer_of(larger, scaled(balances, factor), "value", given_rates, large_terms, work_limit=4)
+        searched = answer_of(larger, large_balances, "value", given_rates, large_terms, work_limit=4)
     assert searched.objective <= large.objective <= searched.upper_bound
 
 
 @FEW
 @given(queues(most=12), balance_tables, rates, terms, st.permutations(BANKS))
 def test_renaming_banks_leaves_the_most_there_is(queue, balances, given_rates, given_terms, names):
-    new = dict(zip(BANKS, names, strict=True))
-
-    def renamed(table):
-        return {new[bank]: row for bank, row in table.items()}
-
-    other = Queue(
-        Obligation(
-            o.id,
-            [Leg(new[x.payer], new[x.payee], x.currency, x.amount, x.priority) for x in o.legs],
-            o.priority,
-            o.held,
-        )
-        for o in queue
-    )
-    limits = given_terms["limits"]
-    other_terms = {
-        "floors": renamed(given_terms["floors"]),
-        "limits": Limits(
-            {new[bank]: renamed(row) for bank, row in limits.bilateral.items()}, renamed(limits.multilateral)
-        ),
-    }
+    other, other_balances, other_terms = renamed_case(queue, balances, given_terms, names)
     answer = answer_of(queue, balances, "value", given_rates, given_terms)
-    assert answer_of(other, renamed(balances), "value", given_rates, other_terms).objective == answer.objective
+    assert answer_of(other, other_balances, "value", given_rates, other_terms).objective == answer.objective
 
 
 @FEW

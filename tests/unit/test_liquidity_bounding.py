@@ -83,20 +83,19 @@ class TestTightness:
         assert float(upper_bound(queue, balances, tightness="pvp").value) == pytest.approx(280, rel=1e-9)
         assert upper_bound(queue, balances, tightness="integer").value == 0
 
-    def test_only_the_largest_are_whole(self):
-        queue = Queue(
-            [transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK3", 60), transfer("T3", "HK1", "HK4", 9)]
+    def test_only_the_largest_are_whole_and_what_the_solver_alone_vouches_for_is_said(self):
+        amounts = (50, 34, 53, 51, 55, 91, 95, 52)
+        queue = Queue(transfer(f"T{amount}", "HK1", f"TH{amount}", amount) for amount in amounts)
+        balances = {"HK1": {"HKD": 216}}
+        most = max(
+            total
+            for size in range(len(amounts) + 1)
+            for total in map(sum, itertools.combinations(amounts, size))
+            if total <= 216
         )
-        balances = {"HK1": {"HKD": 90}}
-        assert upper_bound(queue, balances, tightness="integer", largest=0).value == 90
-        assert upper_bound(queue, balances, tightness="integer", largest=1).value == 90
-        assert upper_bound(queue, balances, tightness="integer", largest=2).value == 89
-
-    def test_what_the_solver_alone_vouches_for_is_said(self):
-        queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK3", 60)])
-        assert upper_bound(queue, {"HK1": {"HKD": 90}}, tightness="pvp").proof == "exact"
-        assert upper_bound(queue, {"HK1": {"HKD": 90}}, tightness="integer").proof == "solver"
-        assert upper_bound(queue, {"HK1": {"HKD": 70}}, tightness="integer").proof == "exact"
+        bounds = [upper_bound(queue, balances, tightness="integer", largest=count) for count in (0, 4, len(amounts))]
+        assert [(bound.value, bound.proof) for bound in bounds] == [(216, "exact"), (216, "exact"), (most, "solver")]
+        assert upper_bound(queue, balances, tightness="pvp").proof == "exact"
 
     def test_a_held_obligation_counts_for_nothing_and_an_empty_queue_is_bounded_by_nothing(self):
         for tightness in ("aggregated", "pvp", "integer"):

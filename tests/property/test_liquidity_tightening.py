@@ -1,24 +1,23 @@
-"""What a program is without the columns that are decided from the start: the same question, smaller."""
+"""What makes a bound tighter loses no whole settlement: columns decided from the start, and cuts."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from liquidity import Leg, Obligation, Queue, resolve, upper_bound
 from liquidity.bypass import exhaustive
 from liquidity.bypass.columns import make_columns
+from liquidity.cutting import cuts_at, tightenings, with_rows
 from liquidity.program import make_program
 from liquidity.reducing import reduced
+from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
-from tests.property.test_liquidity_elimination import PROFILE, balance_tables, queues, terms
+from tests.waiting import PROFILE, balance_tables, queues, terms, transfer
 
 SOME = settings(PROFILE, max_examples=150)
-
-
-def transfer(name, payer, payee, amount):
-    return Obligation(name, [Leg(payer, payee, "HKD", amount)])
 
 
 def program_of(queue, balances, given_terms):
@@ -98,8 +97,6 @@ def test_what_can_never_settle_does_not_raise_the_bound():
     balances = {"HK1": {"HKD": 60}}
     assert upper_bound(queue, balances).value == 60
     assert resolve(queue, balances, order="bypass").upper_bound == 40
-    assert upper_bound(queue, balances, tightness="integer", largest=0).value == 60
-    queue = Queue([transfer("T1", "HK1", "HK2", 1_000), transfer("T2", "HK1", "HK2", 40)])
     whole = upper_bound(queue, balances, tightness="integer", largest=0)
     assert (whole.value, whole.proof) == (40, "exact")
 
@@ -109,3 +106,60 @@ def test_an_obligation_whose_legs_offset_is_certain(room):
     queue = Queue([Obligation("T1", [Leg("HK1", "HK2", "HKD", 5), Leg("HK2", "HK1", "HKD", 5)])])
     less = reduced(program_of(queue, {"HK1": {"HKD": room}}, {"floors": None, "limits": None}))
     assert less.settled.tolist() == [True]
+
+
+def with_cuts_at(program, x):
+    return with_rows(program, np.ones(len(program.room), dtype=np.bool_), cuts_at(program, x))
+
+
+@SOME
+@given(queues(most=7), balance_tables, terms, st.data())
+def test_no_cut_at_whatever_fractions_forbids_a_whole_settlement(queue, balances, given_terms, data):
+    program = program_of(queue, balances, given_terms)
+    fractions = st.one_of(st.sampled_from([0.0, 1.0, 0.5]), st.floats(0, 1))
+    tighter = program
+    for _ in range(2):  # the second time, cuts are made of cuts
+        count = len(program.worth)
+        tighter = with_cuts_at(tighter, np.array(data.draw(st.lists(fractions, min_size=count, max_size=count))))
+    for chosen in valid_sets(program):
+        assert (used_by(tighter, chosen) <= tighter.room).all()
+
+
+@SOME
+@given(queues(most=7), balance_tables, terms)
+def test_bounds_with_ever_more_cuts_stay_above_the_best_and_below_the_relaxation(queue, balances, given_terms):
+    program = program_of(queue, balances, given_terms)
+    relaxed = solve_relaxation(program)
+    best = max(int(program.worth[chosen].sum()) for chosen in valid_sets(program))
+    for tighter in tightenings(program, relaxed):
+        assert best <= tighter.most <= relaxed.most + 1
+
+
+def test_a_cut_has_no_larger_coefficient_than_the_row_that_it_comes_from():
+    draw = np.random.default_rng(5)
+    banks = [f"B{number}" for number in range(6)]
+    queue = Queue(
+        transfer(f"T{number}", *draw.choice(banks, 2, replace=False), int(draw.lognormal(20, 2)) + 1)
+        for number in range(60)
+    )
+    program = program_of(queue, {bank: {"HKD": 10**8} for bank in banks}, {"floors": None, "limits": None})
+    cuts = cuts_at(program, solve_relaxation(program).x)
+    assert cuts
+    assert max(int(np.abs(cut.change).max()) for cut in cuts) <= int(np.abs(program.change).max())
+
+
+def test_a_payment_too_large_for_the_balance_waits_for_the_whole_credit_in_the_bound_too():
+    queue = Queue(
+        [transfer("T1", "HK1", "HK2", 100), transfer("T2", "HK2", "HK3", 110), transfer("T3", "HK1", "HK3", 5)]
+    )
+    balances = {"HK1": {"HKD": 99}, "HK2": {"HKD": 100}}
+    assert upper_bound(queue, balances).value == 99 + 110
+    whole = upper_bound(queue, balances, tightness="integer", largest=0)
+    assert (whole.value, whole.proof) == (5, "exact")
+
+
+def test_a_program_too_large_for_linear_programs_keeps_its_relaxation(monkeypatch):
+    monkeypatch.setattr("liquidity.cutting.MOST_COLUMNS", 1)
+    queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK2", 60)])
+    program = program_of(queue, {"HK1": {"HKD": 90}}, {"floors": None, "limits": None})
+    assert list(tightenings(program, solve_relaxation(program))) == []
