@@ -36,6 +36,20 @@ contract ClaimTest is CorridorTest {
 
     // ----- TIME -------------------------------------------------------------------------------------------------
 
+    function test_a_leg_that_only_looks_like_the_way_back_of_the_one_before_is_paid_by_and_to_its_own_parties() public {
+        Leg[] memory legs = new Leg[](2);
+        legs[0] = _leg(hongKongBank, secondHongKongBank, hkd, 100);
+        legs[1] = _leg(thaiBank, hongKongBank, thb, 450);
+        _lockAndClaim(legs, hongKongBank, thaiBank);
+        _assertAccount(thb, thaiBank, OPENING - 450, 0);
+        _assertAccount(thb, hongKongBank, OPENING + 450, 0);
+        legs[0] = _leg(hongKongBank, thaiBank, hkd, 200);
+        legs[1] = _leg(thaiBank, secondThaiBank, thb, 30);
+        _lockAndClaim(legs, hongKongBank, thaiBank);
+        _assertAccount(thb, thaiBank, OPENING - 480, 0);
+        _assertAccount(thb, secondThaiBank, OPENING + 30, 0);
+    }
+
     function test_a_claim_one_second_before_the_timelock_succeeds() public {
         _lockBoth(_pvp(), _terms());
         vm.warp(TIMELOCK_S - 1);
@@ -172,6 +186,13 @@ contract ClaimTest is CorridorTest {
         _lock(hongKongBank, others, _terms());
         settlement.claim(INSTRUCTIONS, legs, _terms(), PREIMAGE);
         _assertAccount(hkd, hongKongBank, OPENING - 1000, 77);
+    }
+
+    function _lockAndClaim(Leg[] memory legs, Bank memory one, Bank memory other) private {
+        LockTerms memory terms = _terms();
+        _lock(one, legs, terms);
+        _lock(other, legs, terms);
+        settlement.claim(INSTRUCTIONS, legs, terms, PREIMAGE);
     }
 
     function _refuseAt(uint64 nowS) private {

@@ -429,6 +429,9 @@ contract SettleTest is CorridorTest {
         Leg[] memory legs = _pvp();
         legs[1].chainId = OTHER_CHAIN;
         _expectFormRefused(legs, abi.encodeWithSelector(LegRules.SettlementLegElsewhere.selector, 1, OTHER_CHAIN));
+        legs = _manyLegs(3);
+        legs[2].chainId = THIS_CHAIN + 1;
+        _expectFormRefused(legs, abi.encodeWithSelector(LegRules.SettlementLegElsewhere.selector, 2, THIS_CHAIN + 1));
     }
 
     function test_a_token_that_does_not_exist_moves_nothing() public {
