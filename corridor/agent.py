@@ -24,7 +24,7 @@ from corridor.credit_rules import DeliveryRefused, ForwardRefused
 from corridor.iso20022 import ANSWERS, CreditTransfer, UnreadableMessage, definition_of_message, read_message
 from corridor.ledger import contracts
 from corridor.ledger.contracts import Call
-from corridor.model import LockTerms, Obligation, ObligationRecord, Signature
+from corridor.model import MAX_CONSENT_S, LockTerms, Obligation, ObligationRecord, Signature
 from corridor.ports import (
     Amendment,
     Answer,
@@ -37,8 +37,6 @@ from corridor.ports import (
 )
 from corridor.store.tables import mailbox
 
-# A bank signs nothing that stays valid longer than this; the contract's own bound is 900 s.
-MAX_CONSENT_S = 900
 # A plain file name, as wide as the store's column: the operator must not choose where a file lands.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 

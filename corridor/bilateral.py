@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from corridor import wire
-from corridor.consent_rules import SAFETY_MARGIN_S
 from corridor.errors import CorridorError
 from corridor.iso20022 import CreditTransfer, read_message
 from corridor.matching import TradeSide, match
 from corridor.model import (
+    MAX_LOCK_WINDOW_S,
+    MIN_LOCK_WINDOW_S,
+    SAFETY_MARGIN_S,
     Instruction,
     Leg,
     LockTerms,
@@ -38,8 +40,6 @@ MAX_MESSAGES = 2
 # An hour: the other bank's people are told, check and lock; then the claim has still half of it.
 DEFAULT_WINDOW_S = 3_600
 PREIMAGE_BYTES = 32
-# What the contract allows between a lock and its timelock.
-MIN_WINDOW_S, MAX_WINDOW_S = 600, 7 * 24 * 3_600
 # The block that takes the lock comes after the one it was tried on: by a minute where a validator is down and clocks
 # differ. A lock that misses the window by that takes no effect, and the bank's books wait for the timelock in vain.
 BLOCK_MARGIN_S = 60
@@ -214,10 +214,10 @@ def require_agreed(trade: Trade, agreed: Obligation) -> None:
 def require_window(terms: LockTerms, now_s: int) -> None:
     """Raise :class:`TradeRefused` unless a lock tried at the ledger's time ``now_s`` is surely in time."""
     left_s = terms.timelock_s - now_s
-    if not MIN_WINDOW_S + BLOCK_MARGIN_S <= left_s <= MAX_WINDOW_S:
+    if not MIN_LOCK_WINDOW_S + BLOCK_MARGIN_S <= left_s <= MAX_LOCK_WINDOW_S:
         raise TradeRefused(
             f"{left_s} s are left to the timelock; to lock there must be "
-            f"{MIN_WINDOW_S + BLOCK_MARGIN_S} to {MAX_WINDOW_S} s",
+            f"{MIN_LOCK_WINDOW_S + BLOCK_MARGIN_S} to {MAX_LOCK_WINDOW_S} s",
             next_step="Let the lead bank make a trade file with another window",
             left_s=left_s,
         )

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from corridor.merkle import BoundLeg, LegForest, ProofError, pair_leaf, proves
 from corridor.model import (
+    SAFETY_MARGIN_S,
     Batch,
     Instruction,
     LockTerms,
@@ -36,9 +37,7 @@ from corridor.typed_data import obligation_id, terms_hash
 
 # Rounds count up from one, and both stores keep them in 64 bits.
 _MAX_ROUND = 2**63 - 1
-# By how much the contract keeps the timelocks of two ledgers apart: outage planned for, finality, clock skew.
-SAFETY_MARGIN_S = 1_800
-# What of that margin two ledgers' clocks may use up before a bank locks.
+# What of the safety margin two ledgers' clocks may use up before a bank locks.
 CLOCK_SKEW_S = 60
 # A net position is a sum of legs; beyond this it is no 256-bit integer of the contract's.
 _MAX_POSITION = 2**255 - 1

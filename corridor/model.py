@@ -14,8 +14,14 @@ from enum import IntEnum
 
 from corridor.errors import CorridorError
 
-# The contract's own bound: what fits one transaction and one bit per locked leg.
+# The contract's own bounds. Of an obligation: what fits one transaction and one bit per locked leg.
 MAX_LEGS = 16
+# How far off a consent's deadline may be.
+MAX_CONSENT_S = 900
+# Between a lock and its timelock.
+MIN_LOCK_WINDOW_S, MAX_LOCK_WINDOW_S = 600, 7 * 24 * 3_600
+# Between the timelocks of two ledgers: outage planned for, finality, clock skew.
+SAFETY_MARGIN_S = 1_800
 # The deposit tokens count balances in 112 bits.
 MAX_LEG_AMOUNT_MINOR = 2**112 - 1
 

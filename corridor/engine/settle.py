@@ -24,7 +24,7 @@ from corridor.ledger import contracts
 from corridor.ledger.adapter import Receipt, SignedTransaction
 from corridor.ledger.errors import ContractReverted, LedgerError
 from corridor.ledger.sender import Intent, send_all, why_reverted
-from corridor.model import Batch, Obligation, Signature
+from corridor.model import MAX_CONSENT_S, Batch, Obligation, Signature
 from corridor.ports import ConsentRefused, GrossProposal
 from corridor.proposals import BatchPlan, plan_batch
 from corridor.store import transactions
@@ -38,8 +38,6 @@ _FINALITY_PAUSE_S = 1.0
 _FINALITY_LOOKS = 600
 # Settlements of the same obligations within one second; a cycle makes far fewer passes.
 _DEADLINE_TRIES = 60
-# The contract's own bound: it refuses a deadline that is further off.
-_LONGEST_CONSENT_S = 900
 # A transaction without call data.
 _EMPTY_GAS = 21_000
 
@@ -157,7 +155,7 @@ def _try(desk: Desk, settlement: Settlement, intent: Intent) -> None:
     the deadline too far off, the trial says nothing, and the ledger decides.
     """
     desk.ledger.advance(desk.ledger_now_s())
-    if settlement.deadline_s - desk.ledger.head().timestamp_s <= _LONGEST_CONSENT_S:
+    if settlement.deadline_s - desk.ledger.head().timestamp_s <= MAX_CONSENT_S:
         desk.ledger.try_transaction(desk.proposer, intent.to or "", intent.data, intent.gas)
 
 

@@ -152,6 +152,14 @@ def gross_consents(world, obligation, deadline_s):
     return signatures
 
 
+def test_the_corridor_bounds_what_the_contract_bounds(world):
+    """Written twice, for two machines; neither may be changed alone."""
+    names = ["MAX_LEGS", "MAX_CONSENT_S", "MIN_LOCK_WINDOW_S", "MAX_LOCK_WINDOW_S", "SAFETY_MARGIN_S"]
+    functions = [contract("PvPSettlement").function(name) for name in names]
+    bounds = [world.ledger.call(world.deployment.settlement, function) for function in functions]
+    assert bounds == [(getattr(model, name),) for name in names]
+
+
 def test_a_walk_through_every_verb_ends_with_the_same_books_on_every_ledger(world):
     ledger, deployment, settlement = world.ledger, world.deployment, world.deployment.settlement
     epochs = contracts.active_keys(ledger, deployment.registry, [HK_BANK, TH_BANK])

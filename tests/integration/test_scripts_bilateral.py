@@ -10,9 +10,8 @@ from eth_account import Account
 
 from corridor import bilateral, typed_data, wire
 from corridor.bilateral import LedgerNow, TradeRefused
-from corridor.consent_rules import SAFETY_MARGIN_S
 from corridor.keys import KeyUnusable
-from corridor.model import LockTerms, ObligationRecord, ObligationState
+from corridor.model import SAFETY_MARGIN_S, LockTerms, ObligationRecord, ObligationState
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "messages"
 HK_SIDE = (EXAMPLES / "01-pvp-hong-kong-bank-a.xml").read_bytes()

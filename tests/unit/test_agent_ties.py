@@ -2,8 +2,7 @@
 
 import pytest
 
-from corridor.agent import MAX_CONSENT_S
-from corridor.model import LockTerms
+from corridor.model import MAX_CONSENT_S, LockTerms
 from corridor.ports import ConsentRefused
 from tests.actors import (
     DEADLINE_S,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from corridor import typed_data
-from corridor.consent_rules import CLOCK_SKEW_S, SAFETY_MARGIN_S
-from corridor.model import LockTerms, ObligationRecord, ObligationState, obligation
+from corridor.consent_rules import CLOCK_SKEW_S
+from corridor.model import SAFETY_MARGIN_S, LockTerms, ObligationRecord, ObligationState, obligation
 from corridor.ports import ConsentRefused
 from tests.actors import CHAIN_ID, NOW_S, SETTLEMENT, TOKENS, StandInLedger, obligation_of
 

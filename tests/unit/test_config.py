@@ -2,9 +2,8 @@
 
 import pytest
 
-from corridor.agent import MAX_CONSENT_S
 from corridor.config import MAX_CONSENT_LIFETIME_S, ConfigError, default_text, parse_config
-from corridor.model import is_bic
+from corridor.model import MAX_CONSENT_S, is_bic
 
 
 def changed(old, new):
