@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from lxml import etree
 
+from tests.unit.iso20022_samples import agent
+
 HK_A, HK_B, TH_A, TH_B = "HKBAHKHHXXX", "HKBBHKHHXXX", "THBATHBKXXX", "THBBTHBKXXX"
 BANKS = (HK_A, HK_B, TH_A, TH_B)
 OPERATOR = "CORRHKHHXXX"
@@ -39,10 +41,6 @@ class Pen:
             f"<CreDtTm>{DAY}T09:00:00+08:00</CreDtTm><NbOfTxs>{len(transactions) if count is None else count}</NbOfTxs>"
             f"{group}<SttlmInf><SttlmMtd>CLRG</SttlmMtd></SttlmInf></GrpHdr>{''.join(transactions)}</{body}></Document>"
         ).encode()
-
-
-def agent(name: str, bic: str) -> str:
-    return f"<{name}><FinInstnId><BICFI>{bic}</BICFI></FinInstnId></{name}>"
 
 
 def customer(

@@ -18,10 +18,9 @@ from datetime import date
 from pathlib import Path
 
 from corridor.config import default_text
+from corridor.iso20022.reading import MAX_TRANSACTIONS
 from corridor.money import format_minor
 
-# The reader's own bound: more are refused as a whole.
-MAX_TRANSACTIONS = 20_000
 HONG_KONG_BANKS = ("HKBAHKHHXXX", "HKBBHKHHXXX")
 THAI_BANKS = ("THBATHBKXXX", "THBBTHBKXXX")
 _SPACE = "urn:iso:std:iso:20022:tech:xsd:"
@@ -32,7 +31,7 @@ class BulkPlan:
     """What a bulk message holds.
 
     Attributes:
-        count: transactions, 1 to :data:`MAX_TRANSACTIONS`.
+        count: transactions, 1 to the reader's :data:`~corridor.iso20022.reading.MAX_TRANSACTIONS`.
         seed: of amounts, payees and UETRs.
         payer, payees: BIC11; each transaction has one of the payees, all of them in turn.
         currency: of every transaction.

@@ -11,9 +11,10 @@ import pytest
 
 from corridor.app import open_corridor
 from corridor.engine import views
+from corridor.iso20022.reading import MAX_TRANSACTIONS
 from tests.reconciling import assert_all_settled_once, expected_in
 from tools import bench
-from tools.bulk import HONG_KONG_BANKS, MAX_TRANSACTIONS, BulkPlan, bulk_message, bulk_payments
+from tools.bulk import HONG_KONG_BANKS, BulkPlan, bulk_message, bulk_payments
 
 SEED = 20_261_123
 PLAN = BulkPlan(10_000, SEED)
