@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.foundry import ROOT, forge_binary
+from tools.foundry import ROOT, required
 
 # The compiler settings of foundry.toml for coverage.
 PROFILE = "coverage"
@@ -71,11 +71,9 @@ def measure() -> str:
     Raises
     ------
     RuntimeError
-        If Foundry is missing or a test fails.
+        If a test fails.
     """
-    forge = forge_binary()
-    if forge is None:
-        raise RuntimeError("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).")
+    forge = required("forge")
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.unlink(missing_ok=True)
     tests = ["--exclude-tests", "--no-match-path", "tests/contracts/invariants/*"]

@@ -32,17 +32,18 @@ def binary_of(program: str) -> Path | None:
     return binary if binary.is_file() else None
 
 
-def forge_binary() -> Path | None:
-    """The forge binary of this platform; None if it is not installed."""
-    return binary_of("forge")
+def required(program: str) -> Path:
+    """The same, for a program that can do nothing without it: it ends with exit code 1 and says why."""
+    binary = binary_of(program)
+    if binary is None:
+        raise SystemExit("Foundry is missing: run `npm ci` (it brings its programs for Linux on amd64).")
+    return binary
 
 
 @contextmanager
 def anvil(*flags: str) -> Iterator[str]:
     """A fresh node, for as long as the context lasts; its URL."""
-    binary = binary_of("anvil")
-    if binary is None:
-        raise FileNotFoundError("Foundry is missing: run `npm ci`")
+    binary = required("anvil")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -88,11 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given:
         print("Say what forge shall do, as in: python -m tools.foundry test", file=sys.stderr)
         return 2
-    binary = forge_binary()
-    if binary is None:
-        print("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).", file=sys.stderr)
-        return 1
-    return run(given, binary=binary)
+    return run(given, binary=required("forge"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.foundry import ROOT, forge_binary
+from tools.foundry import ROOT, required
 
 SOURCE = ROOT / "tests" / "contracts" / "invariants" / "Invariants.t.sol"
 # Long enough for locks of seven days to run out several times, short enough for a hundred fresh starts per invariant.
@@ -100,10 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="invariants at a time")
     options = parser.parse_args(arguments)
-    forge = forge_binary()
-    if forge is None:
-        print("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).", file=sys.stderr)
-        return 1
+    forge = required("forge")
     # Once, before several processes would compile the same at the same time.
     if subprocess.run([str(forge), "build", "--quiet"], cwd=ROOT, check=False).returncode:  # noqa: S603
         return 1

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.compile_contracts import ROOT, SETTINGS, SOLC_VERSION, collect_sources, imported
-from tools.foundry import forge_binary
+from tools.foundry import required
 
 NAMED = ROOT / "tests" / "contracts" / "mutants.py"
 SAMPLED_FILES = ("PvPSettlement", "LegRules", "LegEvidence", "TypedData")
@@ -192,10 +192,7 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.sources = collect_sources()
-        forge = forge_binary()
-        if forge is None:
-            raise FileNotFoundError("Foundry is missing: run `npm ci`")
-        self.forge = forge
+        self.forge = required("forge")
         for name in ("contracts", "tests/contracts", "tests/vectors", "out", "cache"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "foundry.toml", folder)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tools.foundry import ROOT, forge_binary
+from tools.foundry import ROOT, required
 
 # The compiler settings of foundry.toml for the proofs, and the place of what it compiles.
 PROFILE, OUT = "prove", ".build/proofs/out"
@@ -77,10 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Prove the contracts' arithmetic and states for all arguments.")
     parser.add_argument("--contract", default="Proof", help="only contracts whose names match this pattern")
     options = parser.parse_args(arguments)
-    forge = forge_binary()
-    if forge is None:
-        print("Foundry is missing: run `npm ci` (it brings forge for Linux on amd64).", file=sys.stderr)
-        return 1
+    forge = required("forge")
     # halmos has its sources compiled by the forge that it finds first.
     os.environ["PATH"] = f"{forge.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["FOUNDRY_PROFILE"] = PROFILE

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tools.compile_contracts import NODE_MODULES, SOLC_VERSION, compiler_present
-from tools.foundry import ROOT, forge_binary
+from tools.foundry import ROOT, binary_of
 
 pytestmark = [
-    pytest.mark.skipif(forge_binary() is None, reason="forge is not installed (npm ci)"),
+    pytest.mark.skipif(binary_of("forge") is None, reason="forge is not installed (npm ci)"),
     pytest.mark.skipif(not compiler_present(), reason="the Solidity compiler is not installed (npm ci)"),
 ]
 
