@@ -101,7 +101,7 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
     )
     by_worth = np.argsort(-program.worth, kind="stable")
     if by_programs:
-        state = _relaxed(program, state, True)
+        state = _relaxed(program, state, True, None)
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
     ends = [int(np.ceil(end * columns)) for end in (WINDOWS if columns <= MIXED_COLUMNS else LARGE_WINDOWS)]
@@ -111,7 +111,13 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
             break
         budget.take()
         seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
-        state = _decided(program, state, window, seconds) if by_programs else _rounded(program, state, window, False)
+        if not by_programs:
+            state = replace(state, room=state.room + kept_back // len(ends))
+        state = (
+            _decided(program, state, window, seconds)
+            if by_programs
+            else _rounded(program, state, window, False, seconds)
+        )
     return state.values > 0.5
 
 
@@ -121,7 +127,7 @@ def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | 
     By rounding where that keeps nearly all worth, else by a mixed-integer program: one that may not overdraw, or, where
     that has no answer (by the tolerances of the ones before), one that may at a price.
     """
-    rounded = _rounded(program, state, window, True)
+    rounded = _rounded(program, state, window, True, None)
     if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
         return rounded
     solved = _solved(program, state, window, False, seconds) or _solved(program, state, window, True, seconds)
@@ -154,19 +160,19 @@ def _solved(program: Program, state: _Fixing, window: Int64s, elastic: bool, sec
     return replace(fixed, expected=expected, is_overdrawn=solved.is_overdrawn)
 
 
-def _rounded(program: Program, state: _Fixing, window: Int64s, elastic: bool) -> _Fixing:
+def _rounded(program: Program, state: _Fixing, window: Int64s, elastic: bool, seconds: float | None) -> _Fixing:
     """The window fixed by rounding, and the relaxation of the rest solved again."""
-    return _relaxed(program, _fixed(program, state, window, state.values, TAKEN_FROM), elastic)
+    return _relaxed(program, _fixed(program, state, window, state.values, TAKEN_FROM), elastic, seconds)
 
 
-def _relaxed(program: Program, state: _Fixing, elastic: bool) -> _Fixing:
+def _relaxed(program: Program, state: _Fixing, elastic: bool, seconds: float | None) -> _Fixing:
     """The relaxation of what is free, solved again; ``elastic`` if it may overdraw."""
     free = np.flatnonzero(state.free)
     part = restricted(program, free, state.room)
     so_far = float(program.worth[~state.free] @ state.values[~state.free])
     values = state.values.copy()
     if not elastic:
-        relaxed = solve_relaxation(part, prices=state.prices, passes=ROUNDED_PASSES)
+        relaxed = solve_relaxation(part, prices=state.prices, passes=ROUNDED_PASSES, seconds=seconds)
         values[free] = relaxed.x
         return replace(state, values=values, expected=so_far + relaxed.most, prices=relaxed.prices)
     nothing = np.empty(0, dtype=np.int64)

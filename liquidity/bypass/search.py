@@ -20,10 +20,10 @@ from liquidity.program import Program
 from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
-RELAXATION_SHARE = 0.5
+RELAXATION_SHARE = 0.4
 TIGHTENING_SHARE = 0.2
 START_SHARE = 0.75
-FIXING_SHARE = 0.8
+FIXING_SHARE = 0.75
 """Of the budget left at each step: for the relaxation, for cuts, for a start near it, and there for relax and fix,
 before annealing. They seldom take as much; what is left goes to neighbourhood search."""
 
@@ -123,9 +123,9 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
             best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
             methods.append("branch and cut (HiGHS)")
         if best.worth < bound and not budget.is_spent():
-            for by_programs in (True, False) if mixed is not None else (False,):
-                if best.worth < POOR * bound or by_programs:
-                    part = budget.part(START_SHARE)
+            for number, by_programs in enumerate((True, False) if mixed is not None else (False,)):
+                if number == 0 or best.worth < POOR * bound:
+                    part = budget.part(START_SHARE if mixed is not None else 1.0)
                     best = _best_of(best, _started(mender, relaxed, part, seed, by_programs=by_programs))
                     budget.used += part.used
             methods.append("relax and fix, annealing")
@@ -146,7 +146,7 @@ def _started(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, *, 
     fixing = budget.part(FIXING_SHARE)
     fixed = relax_and_fix(mender.program, relaxed, fixing, by_programs=by_programs)
     budget.used += fixing.used
-    return annealed(mender, fixed, budget, seed)
+    return annealed(mender, fixed, budget, seed, is_start=len(fixed) <= MIXED_COLUMNS)
 
 
 def _whole(mender: Mender, mixed: Mixed, nodes: int, seconds: float | None) -> State | None:
