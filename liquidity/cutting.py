@@ -29,9 +29,12 @@ from liquidity.relaxation import Relaxation, solve_relaxation
 MOST_COLUMNS = 20_000
 """A program so large keeps the relaxation that it has: the simplex method would take seconds again and again."""
 
+MOST_CUTS = 500
+"""From here on cuts without a price are dropped. Not before: on a plateau a cut has none until others join it."""
+
 MOST_ROUNDS = 12
 STALLED = 1e-5
-PATIENCE = 3
+PATIENCE = 6
 """So many rounds in a row that lower the bound by less than this share are the last: the next cost more for less."""
 
 MOST_DIVISORS = 12
@@ -57,8 +60,7 @@ class Cut:
 def tightenings(program: Program, relaxed: Relaxation) -> Iterator[Relaxation]:
     """Ever tighter relaxations of whole settlement, from ``relaxed`` on: each is some cuts more and one linear program.
 
-    Their ``bound`` and ``most`` hold for the program; ``prices`` has a row for each cut at its end. Cuts that have no
-    price are dropped again.
+    Their ``bound`` and ``most`` hold for the program; ``prices`` has a row for each cut at its end.
     """
     if len(program.worth) > MOST_COLUMNS:
         return
@@ -67,7 +69,7 @@ def tightenings(program: Program, relaxed: Relaxation) -> Iterator[Relaxation]:
     for _ in range(MOST_ROUNDS):
         before = relaxed.most
         is_kept = relaxed.price_numerators > 0
-        is_kept[:rows] = True
+        is_kept[: rows if len(is_kept) > rows + MOST_CUTS else None] = True
         cuts = cuts_at(tighter, relaxed.x)
         if not cuts:
             return

@@ -76,6 +76,20 @@ def _relaxed(program: Program, seconds: float | None) -> tuple[int, Relaxation]:
     return _whole_worth(program, relaxed.most), relaxed
 
 
+def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, list[str]]:
+    """The bound, the relaxation with the fractions that cuts have left, and what ran."""
+    budget.take()
+    bound, relaxed = _relaxed(program, budget.seconds_left(RELAXATION_SHARE))
+    tightening = budget.part(TIGHTENING_SHARE)
+    for tighter in tightenings(program, relaxed):
+        tightening.take()
+        bound, relaxed = min(bound, _whole_worth(program, tighter.most)), replace(relaxed, x=tighter.x)
+        if tightening.is_spent():
+            break
+    budget.used += tightening.used
+    return bound, relaxed, [relaxed.method, f"{tightening.used} rounds of cuts"]
+
+
 def _whole_worth(program: Program, most: int) -> int:
     """``most`` rounded down to what worths can add up to."""
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
@@ -97,18 +111,7 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
         return Found(start, 0, 0, np.zeros(len(program.room)), "certain or impossible from the start", True)
     best = make_state(program, start)
     assert best is not None, "the search starts from a set that may settle"
-    budget.take()
-    bound, relaxed = _relaxed(program, budget.seconds_left(RELAXATION_SHARE))
-    methods = [relaxed.method]
-    tightening = budget.part(TIGHTENING_SHARE)
-    for tighter in tightenings(program, relaxed):
-        tightening.take()
-        bound, relaxed = min(bound, _whole_worth(program, tighter.most)), replace(relaxed, x=tighter.x)
-        if tightening.is_spent():
-            break
-    if tightening.used:
-        methods.append(f"{tightening.used} rounds of cuts")
-        budget.used += tightening.used
+    bound, relaxed, methods = _bounded(program, budget)
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))
