@@ -21,7 +21,7 @@ from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.4
-TIGHTENING_SHARE = 0.2
+TIGHTENING_SHARE = 0.1
 START_SHARE = 0.75
 FIXING_SHARE = 0.75
 """Of the budget left at each step: for the relaxation, for cuts, for a start near it, and there for relax and fix,
