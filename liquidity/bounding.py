@@ -158,7 +158,7 @@ def upper_bound(
     largest = exact_integer(largest, "largest", "must be an integer >= 0", minimum=0)
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
 
-    from liquidity.cutting import tightenings
+    from liquidity.cutting import tightened
     from liquidity.program import make_program
     from liquidity.reducing import reduced
     from liquidity.relaxation import solve_relaxation
@@ -188,17 +188,14 @@ def upper_bound(
         stages = 2
         less = reduced(program)
         whole = solve_relaxation(less.program, seconds=seconds(), clock=clock)
-        most, rounds = whole.most, 0
-        for tighter in tightenings(less.program, whole):
-            most, rounds = min(most, tighter.most), rounds + 1
-            if until is not None and clock() >= until:
-                break
-        value = program.worth_scale * min(math.floor(relaxed.bound / program.worth_scale), less.settled_worth + most)
-        method = f"{method}; again without what can never settle, and with {rounds} rounds of cuts"
+        cut = tightened(less.program, whole, lambda: until is None or clock() < until)
+        most = min(math.floor(relaxed.bound / program.worth_scale), less.settled_worth + cut.most)
+        value = program.worth_scale * most
+        method = f"{method}; again without what can never settle, and with {cut.rounds} rounds of cuts"
         stages = 1
         found = _with_binaries(less.program, largest, seconds())
-        if found is not None and found + less.settled_worth * program.worth_scale < value:
-            value, proof = found + less.settled_worth * program.worth_scale, "solver"
+        if found is not None and less.settled_worth + found < most:
+            value, proof = program.worth_scale * (less.settled_worth + found), "solver"
             method = f"{method}; then the {largest} largest binary, branch and cut (HiGHS)"
     return Bound(value, tightness, objective, proof, method, scarce, accounts)
 
@@ -247,8 +244,8 @@ def _lever(terms: Terms, account: Account) -> Lever | None:
     return Lever.MULTILATERAL_LIMIT if limit is not None and limit < max(liquidity, 0) else None
 
 
-def _with_binaries(program: Program, largest: int, seconds: float | None) -> Fraction | None:
-    """HiGHS's bound with the largest obligations binary, widened and rounded down; ``None`` if it has none.
+def _with_binaries(program: Program, largest: int, seconds: float | None) -> int | None:
+    """HiGHS's bound with the largest columns binary, in units of worth, widened, rounded down; ``None`` if it has none.
 
     A program whose columns the simplex method is not asked to solve gets none: the root alone would take minutes.
     """
@@ -288,4 +285,4 @@ def _with_binaries(program: Program, largest: int, seconds: float | None) -> Fra
     whole: int = sum(program.worth.tolist())
     always: int = whole - sum(program.worth[filled].tolist())
     widened: Fraction = Fraction(-float(bound) * unit) + whole * SOLVER_TOLERANCE + always
-    return program.worth_scale * math.floor(widened)
+    return math.floor(widened)

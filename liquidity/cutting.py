@@ -17,7 +17,7 @@ Operations Research 49 (2001), for the choice of what is complemented and of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,28 +57,33 @@ class Cut:
     violation: float
 
 
-def tightenings(program: Program, relaxed: Relaxation) -> Iterator[Relaxation]:
-    """Ever tighter relaxations of whole settlement, from ``relaxed`` on: each is some cuts more and one linear program.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tightened:
+    """``most``: no whole settlement is worth more (the program's units). ``x``: fractions after ``rounds`` of cuts."""
 
-    Their ``bound`` and ``most`` hold for the program; ``prices`` has a row for each cut at its end.
+    most: int
+    x: Floats
+    rounds: int
+
+
+def tightened(program: Program, relaxed: Relaxation, may_go_on: Callable[[], bool]) -> Tightened:
+    """Cut off what ``relaxed`` settles in part, round by round; each is one linear program.
+
+    ``may_go_on`` is asked before each round. It ends by itself after :data:`MOST_ROUNDS`, or where they bring nothing.
     """
-    if len(program.worth) > MOST_COLUMNS:
-        return
-    rows = len(program.room)
-    tighter, stalled = program, 0
-    for _ in range(MOST_ROUNDS):
-        before = relaxed.most
+    result = Tightened(relaxed.most, relaxed.x, 0)
+    tighter, rows, stalled = program, len(program.room), 0
+    while len(program.worth) <= MOST_COLUMNS and result.rounds < MOST_ROUNDS and stalled < PATIENCE:
+        cuts = cuts_at(tighter, relaxed.x)
+        if not cuts or not may_go_on():
+            break
         is_kept = relaxed.price_numerators > 0
         is_kept[: rows if len(is_kept) > rows + MOST_CUTS else None] = True
-        cuts = cuts_at(tighter, relaxed.x)
-        if not cuts:
-            return
         tighter = with_rows(tighter, is_kept, cuts)
-        relaxed = solve_relaxation(tighter)
-        yield relaxed
+        before, relaxed = relaxed.most, solve_relaxation(tighter)
         stalled = stalled + 1 if before - relaxed.most < STALLED * before else 0
-        if stalled == PATIENCE:
-            return
+        result = Tightened(min(result.most, relaxed.most), relaxed.x, result.rounds + 1)
+    return result
 
 
 def cuts_at(program: Program, x: Floats) -> list[Cut]:

@@ -230,7 +230,7 @@ def _in_python(queue: Queue, terms: Terms, order: str) -> _Outcome:
 def totals(queue: Queue, terms: Terms, kept: Sequence[bool]) -> tuple[dict[Account, int], dict[str, int]]:
     """Closing balances of the accounts with a leg, and settled value per currency, of a set in exact integers."""
     if queue.leg_count >= COMPILED_FROM_LEGS:
-        from liquidity.bypass.searching import totals_of_arrays
+        from liquidity.bypass.large_queues import totals_of_arrays
 
         if (arrays := queue.arrays()) is not None:
             return totals_of_arrays(arrays, terms, kept)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from liquidity.arrays import Bools, Floats, Int32s, Int64s
 from liquidity.bypass.budget import Budget
-from liquidity.bypass.kernels import Bools, Floats, Int32s, Int64s, slack_of
+from liquidity.bypass.kernels import slack_of
 from liquidity.bypass.state import Mender, State, made_valid
 from liquidity.compiling import compiled
 from liquidity.program import Program
@@ -38,9 +39,6 @@ ROUNDS_PER_CALL = 8
 LOOKED_AT = 4
 FEW_SHORT = 0.05
 """After so many rounds a heat is given up if a larger share of the rows is still overdrawn."""
-
-ENOUGH = 0.985
-"""Of the worth of what was given: a valid set that keeps so much is better improved by neighbourhood search."""
 
 FLIPS_PER_COLUMN = 30
 MOST_FLIPS = 3_000_000
@@ -144,13 +142,16 @@ def _cure(program: Program, scaled: _Scaled, short: int, frozen: Bools, chosen: 
         chosen[best], frozen[best] = not chosen[best], True
 
 
-def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int, *, is_start: bool) -> State | None:
-    """A valid set near ``begin``, or the best that repair makes on the way; ``None`` where it makes none."""
+def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int, *, enough: float) -> State | None:
+    """A valid set near ``begin``, or the best that repair makes on the way; ``None`` where it makes none.
+
+    It ends where nothing is overdrawn, or a valid set keeps ``enough`` of the worth of ``begin``.
+    """
     program = mender.program
     scaled = _scaled(program, mender.scale)
     best = made_valid(mender, begin)
-    enough = (ENOUGH if is_start else np.inf) * float(program.worth @ begin)
-    if best is not None and best.worth >= enough:
+    target = enough * float(program.worth @ begin)
+    if best is not None and best.worth >= target:
         return best
     for hot in HEATS:
         chosen = begin.copy()
@@ -172,7 +173,7 @@ def annealed(mender: Mender, begin: Bools, budget: Budget, seed: int, *, is_star
             state = made_valid(mender, chosen)
             if state is not None and (best is None or state.worth > best.worth):
                 best = state
-            if not short.any() or (best is not None and best.worth >= enough):
+            if not short.any() or (best is not None and best.worth >= target):
                 return best
             if number + 1 == LOOKED_AT and short.mean() > FEW_SHORT:
                 break

@@ -44,7 +44,7 @@ def best_of(
             for number in exhausted.numbers:
                 kept[number] = True
             return Best(kept, worth_kept(queue, rates, objective, kept), "optimal", "branch and bound, exact integers")
-    from liquidity.bypass.searching import searched
+    from liquidity.bypass.large_queues import searched
 
     return searched(queue, terms, rates, objective, budget, seed, jobs)
 
@@ -60,6 +60,6 @@ def judge(
     queue: Queue, terms: Terms, rates: Mapping[str, Fraction], objective: str, kept: Sequence[bool], method: str
 ) -> Best:
     """What is known of a valid set that somebody else has found."""
-    from liquidity.bypass.searching import judged
+    from liquidity.bypass.large_queues import judged
 
     return judged(queue, terms, rates, objective, kept, method)

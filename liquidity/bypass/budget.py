@@ -30,6 +30,12 @@ class Budget:
         """Count one solver call."""
         self.used += 1
 
+    def granted(self) -> bool:
+        """Whether one more solver call may be made; then it is counted."""
+        may = not self.is_spent()
+        self.used += may
+        return may
+
     def is_spent(self) -> bool:
         """Whether the search must end now."""
         return self.left() <= 0

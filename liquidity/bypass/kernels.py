@@ -8,14 +8,9 @@ they change in place: ``chosen`` (one flag per column) and ``slack`` (room left 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from liquidity.arrays import Bools, Floats, Int32s, Int64s
 from liquidity.compiling import compiled
-
-Bools = NDArray[np.bool_]
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 CANDIDATES = 64
 """Columns compared before one is dropped: among so many there is one whose payee can do without."""

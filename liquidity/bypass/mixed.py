@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import (
     Bounds,
@@ -16,11 +15,8 @@ from scipy.optimize import (
     milp,
 )
 
+from liquidity.arrays import Bools, Floats, Int64s
 from liquidity.program import Program
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Int64s = NDArray[np.int64]
 
 TYPICAL = 1024.0
 """The median amount is scaled to about this: HiGHS's absolute tolerances (1e-6) then mean a billionth of it."""
@@ -64,17 +60,20 @@ def solve_mixed(
     binary: Bools,
     room: Floats,
     *,
-    nodes: int,
+    nodes: int | None,
     gap: float,
     seconds: float | None,
 ) -> Answer | None:
     """Most worth over the ``free`` columns within ``room``, those marked ``binary`` 0 or 1, the others between.
 
-    Stops after ``nodes`` or ``seconds`` or within ``gap`` (relative); ``None`` where it has found nothing by then.
+    Stops after ``nodes`` or ``seconds``, where given, or within ``gap`` (relative); ``None`` where it has found nothing
+    by then.
     """
     if seconds is not None and seconds <= 0:
         return None
-    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
+    options: dict[str, float | int] = {"mip_rel_gap": gap}
+    if nodes is not None:
+        options["node_limit"] = nodes
     if seconds is not None:
         options["time_limit"] = seconds
     found = milp(

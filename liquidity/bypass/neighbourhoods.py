@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from liquidity.bypass.kernels import Bools, Int64s
+from liquidity.arrays import Bools, Int64s
 from liquidity.bypass.mixed import Mixed, solve_mixed
 from liquidity.bypass.state import State, make_state
 from liquidity.program import Program
@@ -53,7 +53,7 @@ def draw_part(program: Program, by_row: sparse.csr_matrix, by_worth: Int64s, dra
     return np.sort(chosen).astype(np.int64)
 
 
-def solve_part(mixed: Mixed, program: Program, state: State, seconds: float | None, columns: Int64s) -> Part | None:
+def improved_part(mixed: Mixed, program: Program, state: State, seconds: float | None, columns: Int64s) -> Part | None:
     """What the free columns should do while all others stay; ``None`` where nothing better was found."""
     was = state.chosen[columns]
     room = state.slack / mixed.unit + mixed.entries[:, columns] @ was.astype(np.float64)

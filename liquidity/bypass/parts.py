@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liquidity.bypass.kernels import Bools, Floats, Int64s, spread
+from liquidity.arrays import Bools, Floats, Int64s
+from liquidity.bypass.kernels import spread
 from liquidity.program import Program
 from liquidity.reducing import summed
 

@@ -6,9 +6,9 @@ gap between the relaxation and what can really settle is made by a few hundred l
 liquidity, so the first window gets most of the time; of the small change at the end only little has to be repaired.
 
 A window is decided by a small mixed-integer program or, where there is no time for one or it ends with too little, by
-rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest
-would be worth more now and overdraw accounts that have nothing smaller to make up for it. What the last window leaves
-open is rounded to the nearest, which overdraws a little: annealing goes on from there.
+rounding: what the relaxation all but settles is taken, everything else is left. Rounding to the nearest would be worth
+more now and overdraw accounts that have nothing smaller to make up for it. What the last window leaves open is rounded
+to the nearest, which overdraws a little: annealing goes on from there.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from liquidity.arrays import Bools, Floats, Int64s
 from liquidity.bypass.budget import Budget
-from liquidity.bypass.kernels import Bools, Floats, Int64s
 from liquidity.bypass.parts import solve_part, used_by
 from liquidity.program import Program
 from liquidity.reducing import restricted
@@ -54,7 +54,8 @@ TAKEN_FROM = 0.9
 
 MARGIN_QUANTILE = 0.1
 """Each row keeps back room for two payments as large as the smallest tenth of its own: room for what a solver's
-tolerance overdraws, and for annealing to balance small payments in. Without, it seldom ends with a valid set."""
+tolerance overdraws, and for annealing to balance small payments in. Without, it seldom ends with a valid set. Rounding
+overdraws less: half of it is given back, window by window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,13 +112,11 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
             break
         budget.take()
         seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
-        if not by_programs:
+        if by_programs:
+            state = _decided(program, state, window, seconds)
+        else:
             state = replace(state, room=state.room + kept_back // len(ends))
-        state = (
-            _decided(program, state, window, seconds)
-            if by_programs
-            else _rounded(program, state, window, False, seconds)
-        )
+            state = _rounded(program, state, window, False, seconds)
     return state.values > 0.5
 
 

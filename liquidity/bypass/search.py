@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from liquidity.arrays import Bools, Floats
 from liquidity.bypass.annealing import annealed
-from liquidity.bypass.budget import Budget
-from liquidity.bypass.kernels import Bools, Floats
+from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
-from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, solve_part
+from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, improved_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
-from liquidity.cutting import tightenings
+from liquidity.cutting import tightened
 from liquidity.program import Program
 from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
@@ -31,14 +31,20 @@ POOR = 0.75
 """Up to :data:`MIXED_COLUMNS` start by relax and fix with mixed-integer programs. More, or those where that ends with
 less than this share of the bound, start by rounding, which is quicker and overdraws less."""
 
+ENOUGH = 0.985
+"""Annealing ends with a valid set that keeps so much of the worth: neighbourhood search improves it better. Beyond
+:data:`MIXED_COLUMNS` there is none, so annealing goes on."""
+
+STARTED, WHOLE = "relax and fix, annealing", "branch and cut (HiGHS)"
+"""What ran, as an answer's ``method`` says it."""
+
 WHOLE_COLUMNS = 1_000
-WHOLE_NODES = 300
+WHOLE_NODES = 20
 WHOLE_SHARE = 0.5
 """A program so small is given to branch and cut as a whole where nothing can run beside it, for so many nodes and this
 share of the seconds."""
 
 WHOLE_GAP = 1e-7
-MOST_NODES = 10**9
 
 BESIDE_COLUMNS = 20_000
 BESIDE_SHARE = 0.93
@@ -67,33 +73,18 @@ class Found:
 def bound_of(program: Program) -> int:
     """What no valid set is worth more than, in the program's units; exact."""
     less = reduced(program)
-    return less.settled_worth + _relaxed(less.program, None)[0]
-
-
-def _relaxed(program: Program, seconds: float | None) -> tuple[int, Relaxation]:
-    """The relaxation and its bound, rounded down to what worths can add up to; exact."""
-    relaxed = solve_relaxation(program, seconds=seconds)
-    return _whole_worth(program, relaxed.most), relaxed
+    return less.settled_worth + _bounded(less.program, Budget(None, DEFAULT_WORK))[0]
 
 
 def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, list[str]]:
     """The bound, the relaxation with the fractions that cuts have left, and what ran."""
     budget.take()
-    bound, relaxed = _relaxed(program, budget.seconds_left(RELAXATION_SHARE))
-    tightening = budget.part(TIGHTENING_SHARE)
-    for tighter in tightenings(program, relaxed):
-        tightening.take()
-        bound, relaxed = min(bound, _whole_worth(program, tighter.most)), replace(relaxed, x=tighter.x)
-        if tightening.is_spent():
-            break
-    budget.used += tightening.used
-    return bound, relaxed, [relaxed.method, f"{tightening.used} rounds of cuts"]
-
-
-def _whole_worth(program: Program, most: int) -> int:
-    """``most`` rounded down to what worths can add up to."""
-    step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
-    return min(most // step * step, int(program.worth.sum()))
+    relaxed = solve_relaxation(program, seconds=budget.seconds_left(RELAXATION_SHARE))
+    cut = tightened(program, relaxed, budget.part(TIGHTENING_SHARE).granted)
+    budget.used += cut.rounds
+    step = max(1, int(np.gcd.reduce(program.worth, initial=0)))  # worths can only add up to multiples of it
+    bound = min(cut.most // step * step, int(program.worth.sum()))
+    return bound, replace(relaxed, x=cut.x), [relaxed.method, f"{cut.rounds} rounds of cuts"]
 
 
 def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
@@ -116,31 +107,36 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))
     methods.append("rounded")
-    mixed = make_mixed(program) if len(program.worth) <= MIXED_COLUMNS else None
+    if best.worth == bound or budget.is_spent():
+        return _found(best, bound, relaxed, methods)
+    if len(program.worth) > MIXED_COLUMNS:
+        best = _best_of(best, _started(mender, relaxed, budget, seed, by_programs=False))
+        return _found(best, bound, relaxed, [*methods, STARTED])
+    mixed = make_mixed(program)
+    is_beside = budget.seconds is not None and jobs > 1 and len(program.worth) <= BESIDE_COLUMNS
+    if len(program.worth) <= WHOLE_COLUMNS and not is_beside:
+        budget.take()
+        best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
+        methods.append(WHOLE)
+    for by_programs in (True, False):
+        if best.worth < (bound if by_programs else POOR * bound):
+            part = budget.part(START_SHARE)
+            best = _best_of(best, _started(mender, relaxed, part, seed, by_programs=by_programs))
+            budget.used += part.used
+    methods.append(STARTED)
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
-        beside: Future[State | None] | None = None
-        is_beside = budget.seconds is not None and jobs > 1 and len(program.worth) <= BESIDE_COLUMNS
-        is_small = not is_beside and len(program.worth) <= WHOLE_COLUMNS
-        if mixed is not None and is_small and best.worth < bound and not budget.is_spent():
-            budget.take()
-            best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
-            methods.append("branch and cut (HiGHS)")
-        if best.worth < bound and not budget.is_spent():
-            for number, by_programs in enumerate((True, False) if mixed is not None else (False,)):
-                if number == 0 or best.worth < POOR * bound:
-                    part = budget.part(START_SHARE if mixed is not None else 1.0)
-                    best = _best_of(best, _started(mender, relaxed, part, seed, by_programs=by_programs))
-                    budget.used += part.used
-            methods.append("relax and fix, annealing")
-        if best.worth < bound and not budget.is_spent() and mixed is not None:
-            if is_beside:
-                beside = threads.submit(_whole, mender, mixed, MOST_NODES, budget.seconds_left(BESIDE_SHARE))
-                methods.append("branch and cut (HiGHS)")
-            draw = np.random.default_rng(seed)
-            best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)
-            methods.append("neighbourhood search")
+        beside = None
+        if is_beside and best.worth < bound:
+            beside = threads.submit(_whole, mender, mixed, None, budget.seconds_left(BESIDE_SHARE))
+            methods.append(WHOLE)
+        draw = np.random.default_rng(seed)
+        best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)
         if beside is not None:
             best = _best_of(best, beside.result())
+    return _found(best, bound, relaxed, [*methods, "neighbourhood search"])
+
+
+def _found(best: State, bound: int, relaxed: Relaxation, methods: list[str]) -> Found:
     return Found(best.chosen, best.worth, bound, relaxed.prices, ", ".join(methods), best.worth == bound)
 
 
@@ -149,10 +145,10 @@ def _started(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, *, 
     fixing = budget.part(FIXING_SHARE)
     fixed = relax_and_fix(mender.program, relaxed, fixing, by_programs=by_programs)
     budget.used += fixing.used
-    return annealed(mender, fixed, budget, seed, is_start=len(fixed) <= MIXED_COLUMNS)
+    return annealed(mender, fixed, budget, seed, enough=ENOUGH if len(fixed) <= MIXED_COLUMNS else np.inf)
 
 
-def _whole(mender: Mender, mixed: Mixed, nodes: int, seconds: float | None) -> State | None:
+def _whole(mender: Mender, mixed: Mixed, nodes: int | None, seconds: float | None) -> State | None:
     """What branch and cut makes of all columns together."""
     everything = np.arange(len(mixed.worth))
     binary = np.ones(len(everything), dtype=np.bool_)
@@ -186,7 +182,7 @@ def _neighbourhoods(
             best = _best_of(best, beside.result())
         seconds = budget.seconds_left(1.0, SECONDS)
         drawn = [draw_part(program, by_row, by_worth, draw) for _ in range(WIDTH)]
-        solve = partial(solve_part, mixed, program, best, seconds)
+        solve = partial(improved_part, mixed, program, best, seconds)
         for part in threads.map(solve, drawn):
             budget.take()
             best = _best_of(best, None if part is None else applied(program, best, part))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liquidity.bypass.kernels import Bools, Floats, Int32s, Int64s, fill, repair, slack_of, worth_of
+from liquidity.arrays import Bools, Floats, Int32s, Int64s
+from liquidity.bypass.kernels import fill, repair, slack_of, worth_of
 from liquidity.program import Program
 
 FILL_PASSES = 30

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from liquidity import Leg, Obligation, Queue, resolve, upper_bound
 from liquidity.bypass import exhaustive
 from liquidity.bypass.columns import make_columns
-from liquidity.cutting import cuts_at, tightenings, with_rows
+from liquidity.cutting import cuts_at, tightened, with_rows
 from liquidity.program import make_program
 from liquidity.reducing import reduced
 from liquidity.relaxation import solve_relaxation
@@ -131,8 +131,13 @@ def test_bounds_with_ever_more_cuts_stay_above_the_best_and_below_the_relaxation
     program = program_of(queue, balances, given_terms)
     relaxed = solve_relaxation(program)
     best = max(int(program.worth[chosen].sum()) for chosen in valid_sets(program))
-    for tighter in tightenings(program, relaxed):
-        assert best <= tighter.most <= relaxed.most + 1
+    before = relaxed.most
+    for rounds in range(4):
+        left = iter(range(rounds))
+        tighter = tightened(program, relaxed, lambda left=left: next(left, None) is not None)
+        assert tighter.rounds <= rounds
+        assert best <= tighter.most <= before
+        before = tighter.most
 
 
 def test_a_cut_has_no_larger_coefficient_than_the_row_that_it_comes_from():
@@ -162,4 +167,6 @@ def test_a_program_too_large_for_linear_programs_keeps_its_relaxation(monkeypatc
     monkeypatch.setattr("liquidity.cutting.MOST_COLUMNS", 1)
     queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK2", 60)])
     program = program_of(queue, {"HK1": {"HKD": 90}}, {"floors": None, "limits": None})
-    assert list(tightenings(program, solve_relaxation(program))) == []
+    relaxed = solve_relaxation(program)
+    tighter = tightened(program, relaxed, lambda: True)
+    assert (tighter.most, tighter.rounds) == (relaxed.most, 0)

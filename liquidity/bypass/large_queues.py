@@ -8,11 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from liquidity.arrays import QueueArrays
+from liquidity.arrays import Bools, Int64s, QueueArrays
 from liquidity.bypass.answering import COMPILED_FROM_LEGS, Best, worth_kept
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.columns import make_columns, worths
-from liquidity.bypass.kernels import Bools, Int64s
 from liquidity.bypass.search import Found, bound_of, search
 from liquidity.bypass.wide import coarsen, exact_bound, is_valid
 from liquidity.elimination import eliminate
