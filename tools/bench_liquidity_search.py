@@ -93,7 +93,7 @@ def bypass(setting: Setting) -> None:
         alpha = ALPHAS[1]
         mixed_s, found = timed(partial(_mixed, drawn, alpha, MIXED_S))
         say("", f"α = {alpha:4} scipy's HiGHS alone, {mixed_s:.0f} s: {_percent(found, queued)} of what is queued")
-    say("", f"peak {peak_mib()} MiB; binds: the mixed-integer programs in the neighbourhoods")
+    say("", f"peak {peak_mib()} MiB; binds: the mixed-integer programs that decide windows")
 
 
 def _percent(found: Fraction | None, whole: Fraction) -> str:

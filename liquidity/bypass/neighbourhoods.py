@@ -1,18 +1,26 @@
-"""Large-neighbourhood search: set some columns of the best set free, solve that part, keep what is better."""
+"""Large-neighbourhood search: set some columns of the best set free, solve that part, keep what is better.
+
+All columns are dealt at random to as many hands as are searched at a time. In each hand the relaxation, with the other
+hands' columns as they are, says where the set may be wrong: the columns where the two differ most are set free
+(relaxation-induced neighbourhoods: Danna, Rothberg, Le Pape, Mathematical Programming 102, 2005). The hands share the
+room that is left, so what they find holds together.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from liquidity.arrays import Bools, Int64s
 from liquidity.bypass.mixed import Mixed, solve_mixed
+from liquidity.bypass.parts import used_by
 from liquidity.bypass.state import State, make_state
 from liquidity.program import Program
+from liquidity.reducing import restricted
+from liquidity.relaxation import solve_relaxation
 
-SIZES = (150, 300, 600, 1000)
+MOST_FREE = 1000
 """Columns set free at a time."""
 
 NODES = 50
@@ -30,33 +38,23 @@ class Part:
     chosen: Bools
 
 
-def draw_part(program: Program, by_row: sparse.csr_matrix, by_worth: Int64s, draw: np.random.Generator) -> Int64s:
-    """Columns to set free: of a few rows, of a few neighbouring rows, of like worth, or any."""
-    columns = len(program.worth)
-    size = min(columns, int(draw.choice(SIZES)))
-    kind = draw.integers(0, 3)
-    if kind == 0:
-        chosen = draw.choice(columns, size, replace=False)
-    elif kind == 1:
-        begin = int(draw.integers(0, columns - size + 1))
-        chosen = by_worth[begin : begin + size]
-    else:
-        parts, count = [], 0
-        for row in draw.permutation(len(program.room)):
-            users = by_row.indices[by_row.indptr[row] : by_row.indptr[row + 1]]
-            parts.append(users)
-            count += len(users)
-            if count >= size:
-                break
-        found = np.unique(np.concatenate(parts))
-        chosen = draw.choice(found, min(size, len(found)), replace=False)
-    return np.sort(chosen).astype(np.int64)
+def deal(columns: int, hands: int, draw: np.random.Generator) -> list[Int64s]:
+    """The columns' numbers dealt at random, ascending in each hand."""
+    return [np.sort(hand).astype(np.int64) for hand in np.array_split(draw.permutation(columns), hands)]
 
 
-def improved_part(mixed: Mixed, program: Program, state: State, seconds: float | None, columns: Int64s) -> Part | None:
-    """What the free columns should do while all others stay; ``None`` where nothing better was found."""
+def improved_part(
+    mixed: Mixed, program: Program, state: State, hands: int, seconds: float | None, hand: Int64s
+) -> Part | None:
+    """What columns of one of so many hands should do while all others stay; ``None`` where nothing better was found."""
+    held = np.zeros(len(program.worth), dtype=np.bool_)
+    held[hand] = state.chosen[hand]
+    slack = state.slack // hands
+    relaxed = solve_relaxation(restricted(program, hand, slack + used_by(program, held)), seconds=seconds)
+    wrong = np.abs(relaxed.x - state.chosen[hand])
+    columns = np.sort(hand[np.lexsort((np.abs(relaxed.margin), -wrong))[:MOST_FREE]])
     was = state.chosen[columns]
-    room = state.slack / mixed.unit + mixed.entries[:, columns] @ was.astype(np.float64)
+    room = slack / mixed.unit + mixed.entries[:, columns] @ was.astype(np.float64)
     binary = np.ones(len(columns), dtype=np.bool_)
     answer = solve_mixed(mixed, columns, binary, room, nodes=NODES, gap=GAP, seconds=seconds)
     if answer is None:

@@ -27,7 +27,7 @@ from liquidity.relaxation import Relaxation, solve_relaxation
 MIXED_COLUMNS = 60_000
 """Up to here windows are decided by mixed-integer programs; beyond, HiGHS doesn't end in time."""
 
-WINDOWS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.13)
+WINDOWS = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.13)
 """Where windows end, as shares of the columns, largest first."""
 
 LARGE_WINDOWS = (0.002, 0.02, 0.15)
@@ -37,14 +37,10 @@ ROUNDED_PASSES = 60
 """First-order passes between two windows. They start from the prices before, so fewer do than at first."""
 
 NODES = 1
-GAP = 1e-3
-"""Of each window's program: its work is done at the root, and the next window moves more than a closer answer."""
+"""Of each window's program: its work is done at the root."""
 
 MOST_SHARE = 0.3
 """Of the seconds left, for one window. The first needs most."""
-
-NEARLY_ALL = 0.9985
-"""Rounding a window that keeps this much of the expected worth is good enough."""
 
 LITTLE = 0.9
 """A program that keeps less was stopped before it had begun: the window is left to the next."""
@@ -84,11 +80,11 @@ def margins(program: Program) -> Int64s:
     return np.minimum(kept, program.room // 2)
 
 
-def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_programs: bool) -> Bools:
+def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, gap: float | None) -> Bools:
     """A set near the relaxation that overdraws a little.
 
-    ``by_programs``: windows are decided by mixed-integer programs, for at most :data:`MIXED_COLUMNS`; else by rounding,
-    which is worth less and takes a tenth of the time.
+    ``gap``: share of the worth that deciding a window may lose; with ``None`` windows are decided by rounding, which
+    loses more and takes a tenth of the time. Mixed-integer programs are for at most :data:`MIXED_COLUMNS`.
     """
     columns = len(program.worth)
     kept_back = margins(program)
@@ -101,7 +97,7 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
         prices=relaxed.prices,
     )
     by_worth = np.argsort(-program.worth, kind="stable")
-    if by_programs:
+    if gap is not None:
         state = _relaxed(program, state, True, None)
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
@@ -112,24 +108,24 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, *, by_p
             break
         budget.take()
         seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
-        if by_programs:
-            state = _decided(program, state, window, seconds)
+        if gap is not None:
+            state = _decided(program, state, window, gap, seconds)
         else:
             state = replace(state, room=state.room + kept_back // len(ends))
             state = _rounded(program, state, window, False, seconds)
     return state.values > 0.5
 
 
-def _decided(program: Program, state: _Fixing, window: Int64s, seconds: float | None) -> _Fixing:
+def _decided(program: Program, state: _Fixing, window: Int64s, gap: float, seconds: float | None) -> _Fixing:
     """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
 
-    By rounding where that keeps nearly all worth, else by a mixed-integer program: one that may not overdraw, or, where
-    that has no answer (by the tolerances of the ones before), one that may at a price.
+    By rounding where that loses no more than ``gap`` of the worth, else by a mixed-integer program: one that may not
+    overdraw, or, where that has no answer (by the tolerances of the ones before), one that may at a price.
     """
     rounded = _rounded(program, state, window, True, None)
-    if not rounded.is_overdrawn and rounded.expected >= NEARLY_ALL * state.expected:
+    if not rounded.is_overdrawn and rounded.expected >= (1 - gap / 4) * state.expected:
         return rounded
-    solved = _solved(program, state, window, False, seconds) or _solved(program, state, window, True, seconds)
+    solved = _solved(program, state, window, False, gap, seconds) or _solved(program, state, window, True, gap, seconds)
     found = [one for one in (None if rounded.is_overdrawn else rounded, solved) if one is not None]
     best = max(found, key=lambda one: one.expected, default=state)
     return best if best.expected >= LITTLE * state.expected else state
@@ -144,12 +140,14 @@ def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, lea
     return replace(state, free=free, values=fractions, room=state.room - used_by(program, chosen))
 
 
-def _solved(program: Program, state: _Fixing, window: Int64s, elastic: bool, seconds: float | None) -> _Fixing | None:
+def _solved(
+    program: Program, state: _Fixing, window: Int64s, elastic: bool, gap: float, seconds: float | None
+) -> _Fixing | None:
     """The window fixed by a mixed-integer program, if that ends with anything; ``elastic`` if it may overdraw."""
     free = np.flatnonzero(state.free)
     part = restricted(program, free, state.room)
     binary = np.searchsorted(free, window)
-    solved = solve_part(part, binary, elastic=elastic, seconds=seconds, nodes=NODES, gap=GAP)
+    solved = solve_part(part, binary, elastic=elastic, seconds=seconds, nodes=NODES, gap=gap)
     if solved is None:
         return None
     values = state.values.copy()
@@ -175,7 +173,7 @@ def _relaxed(program: Program, state: _Fixing, elastic: bool, seconds: float | N
         values[free] = relaxed.x
         return replace(state, values=values, expected=so_far + relaxed.most, prices=relaxed.prices)
     nothing = np.empty(0, dtype=np.int64)
-    solved = solve_part(part, nothing, elastic=True, seconds=None, nodes=NODES, gap=GAP)
+    solved = solve_part(part, nothing, elastic=True, seconds=None, nodes=NODES, gap=0.0)
     if solved is None:
         return state
     values[free] = solved.values

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import call
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from liquidity.arrays import Bools, Floats
 from liquidity.bypass.annealing import annealed
 from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
-from liquidity.bypass.neighbourhoods import SECONDS, applied, draw_part, improved_part
+from liquidity.bypass.neighbourhoods import SECONDS, applied, deal, improved_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
 from liquidity.cutting import tightened
@@ -22,18 +23,14 @@ from liquidity.relaxation import Relaxation, solve_relaxation
 
 RELAXATION_SHARE = 0.4
 TIGHTENING_SHARE = 0.1
-START_SHARE = 0.75
-FIXING_SHARE = 0.75
+START_SHARE = 0.9
+FIXING_SHARE = 0.9
 """Of the budget left at each step: for the relaxation, for cuts, for a start near it, and there for relax and fix,
 before annealing. They seldom take as much; what is left goes to neighbourhood search."""
 
-POOR = 0.75
-"""Up to :data:`MIXED_COLUMNS` start by relax and fix with mixed-integer programs. More, or those where that ends with
-less than this share of the bound, start by rounding, which is quicker and overdraws less."""
-
-ENOUGH = 0.985
-"""Annealing ends with a valid set that keeps so much of the worth: neighbourhood search improves it better. Beyond
-:data:`MIXED_COLUMNS` there is none, so annealing goes on."""
+GAPS = (None, 4e-3, 3e-4)
+"""Of relax and fix: by rounding, which always ends in time, and by mixed-integer programs up to :data:`MIXED_COLUMNS`.
+A wide gap seldom runs out of time; a narrow one is worth more where it does not. The best of the three goes on."""
 
 STARTED, WHOLE = "relax and fix, annealing", "branch and cut (HiGHS)"
 """What ran, as an answer's ``method`` says it."""
@@ -41,15 +38,9 @@ STARTED, WHOLE = "relax and fix, annealing", "branch and cut (HiGHS)"
 WHOLE_COLUMNS = 1_000
 WHOLE_NODES = 20
 WHOLE_SHARE = 0.5
-"""A program so small is given to branch and cut as a whole where nothing can run beside it, for so many nodes and this
-share of the seconds."""
+"""A program so small is given to branch and cut as a whole too, for so many nodes and this share of the seconds."""
 
 WHOLE_GAP = 1e-7
-
-BESIDE_COLUMNS = 20_000
-BESIDE_SHARE = 0.93
-"""So large a program is given to branch and cut beside the search, where there is a clock to stop it and a thread to
-spare: with much liquidity it is the better one of the two, with little it finds nothing. It ends a little late."""
 
 WIDTH = 2
 """Parts searched at a time. Fixed, so that the answer doesn't depend on how many threads share them."""
@@ -110,29 +101,21 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     if best.worth == bound or budget.is_spent():
         return _found(best, bound, relaxed, methods)
     if len(program.worth) > MIXED_COLUMNS:
-        best = _best_of(best, _started(mender, relaxed, budget, seed, by_programs=False))
+        best = _best_of(best, _started(mender, relaxed, budget, seed, None))
         return _found(best, bound, relaxed, [*methods, STARTED])
     mixed = make_mixed(program)
-    is_beside = budget.seconds is not None and jobs > 1 and len(program.worth) <= BESIDE_COLUMNS
-    if len(program.worth) <= WHOLE_COLUMNS and not is_beside:
-        budget.take()
-        best = _best_of(best, _whole(mender, mixed, WHOLE_NODES, budget.seconds_left(WHOLE_SHARE)))
-        methods.append(WHOLE)
-    for by_programs in (True, False):
-        if best.worth < (bound if by_programs else POOR * bound):
-            part = budget.part(START_SHARE)
-            best = _best_of(best, _started(mender, relaxed, part, seed, by_programs=by_programs))
-            budget.used += part.used
+    starts = [partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS]
     methods.append(STARTED)
+    if len(program.worth) <= WHOLE_COLUMNS:
+        starts.insert(0, partial(_whole, mender, mixed, budget))
+        methods.append(WHOLE)
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
-        beside = None
-        if is_beside and best.worth < bound:
-            beside = threads.submit(_whole, mender, mixed, None, budget.seconds_left(BESIDE_SHARE))
-            methods.append(WHOLE)
-        draw = np.random.default_rng(seed)
-        best = _neighbourhoods(program, mixed, best, bound, budget, draw, threads, beside)
-        if beside is not None:
-            best = _best_of(best, beside.result())
+        in_turn = budget.work is not None  # so that what one takes is left to the next, whatever the threads
+        for state in (map if in_turn else threads.map)(call, starts):
+            best = _best_of(best, state)
+            if best.worth == bound:
+                break
+        best = _neighbourhoods(program, mixed, best, bound, budget, np.random.default_rng(seed), threads)
     return _found(best, bound, relaxed, [*methods, "neighbourhood search"])
 
 
@@ -140,19 +123,29 @@ def _found(best: State, bound: int, relaxed: Relaxation, methods: list[str]) -> 
     return Found(best.chosen, best.worth, bound, relaxed.prices, ", ".join(methods), best.worth == bound)
 
 
-def _started(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, *, by_programs: bool) -> State | None:
+def _started(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, gap: float | None) -> State | None:
     """What relax and fix and then annealing make of the relaxation."""
     fixing = budget.part(FIXING_SHARE)
-    fixed = relax_and_fix(mender.program, relaxed, fixing, by_programs=by_programs)
+    fixed = relax_and_fix(mender.program, relaxed, fixing, gap)
     budget.used += fixing.used
-    return annealed(mender, fixed, budget, seed, enough=ENOUGH if len(fixed) <= MIXED_COLUMNS else np.inf)
+    return annealed(mender, fixed, relaxed.prices, budget, seed)
 
 
-def _whole(mender: Mender, mixed: Mixed, nodes: int | None, seconds: float | None) -> State | None:
+def _started_in_part(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int, gap: float | None) -> State | None:
+    """The same within a part of the budget."""
+    part = budget.part(START_SHARE)
+    state = _started(mender, relaxed, part, seed, gap)
+    budget.used += part.used
+    return state
+
+
+def _whole(mender: Mender, mixed: Mixed, budget: Budget) -> State | None:
     """What branch and cut makes of all columns together."""
+    budget.take()
     everything = np.arange(len(mixed.worth))
     binary = np.ones(len(everything), dtype=np.bool_)
-    answer = solve_mixed(mixed, everything, binary, mixed.room, nodes=nodes, gap=WHOLE_GAP, seconds=seconds)
+    seconds = budget.seconds_left(WHOLE_SHARE)
+    answer = solve_mixed(mixed, everything, binary, mixed.room, nodes=WHOLE_NODES, gap=WHOLE_GAP, seconds=seconds)
     return None if answer is None else made_valid(mender, answer.values > 0.5)
 
 
@@ -169,21 +162,12 @@ def _neighbourhoods(
     budget: Budget,
     draw: np.random.Generator,
     threads: ThreadPoolExecutor,
-    beside: Future[State | None] | None,
 ) -> State:
-    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met.
-
-    What ``beside`` finds is taken up once it is there.
-    """
-    by_row = mixed.entries.tocsr()
-    by_worth = np.argsort(program.worth, kind="stable")
+    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met."""
     while not budget.is_spent() and best.worth < bound:
-        if beside is not None and beside.done():
-            best = _best_of(best, beside.result())
         seconds = budget.seconds_left(1.0, SECONDS)
-        drawn = [draw_part(program, by_row, by_worth, draw) for _ in range(WIDTH)]
-        solve = partial(improved_part, mixed, program, best, seconds)
-        for part in threads.map(solve, drawn):
+        solve = partial(improved_part, mixed, program, best, WIDTH, seconds)
+        for part in threads.map(solve, deal(len(program.worth), WIDTH, draw)):
             budget.take()
             best = _best_of(best, None if part is None else applied(program, best, part))
     return best

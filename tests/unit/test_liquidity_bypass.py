@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 from liquidity import InvalidField, InvalidSettlement, Leg, Limits, Obligation, Queue, check_settlement, resolve
+from liquidity.bypass.annealing import annealed
+from liquidity.bypass.budget import make_budget
+from liquidity.bypass.mixed import make_mixed
+from liquidity.bypass.neighbourhoods import applied, deal, improved_part
+from liquidity.bypass.state import made_valid, make_mender, make_state
 from liquidity.comparing import compare
 from liquidity.io import read_case
+from liquidity.program import make_program
+from liquidity.relaxation import solve_relaxation
+from liquidity.terms import make_rates, make_terms
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_CASES = REPOSITORY / ".." / "shared" / "cases"
@@ -126,6 +134,36 @@ def test_the_same_seed_and_work_give_the_same_answer_whatever_the_threads():
     queue, balances = random_queue(3, count=80)
     answers = [resolve(queue, balances, order="bypass", seed=7, work_limit=36, jobs=jobs).settled for jobs in (1, 2)]
     assert answers[0] == answers[1]
+
+
+def program_of(queue, balances):
+    return make_program(queue, make_terms(balances, None, None), make_rates(None))
+
+
+def test_what_is_found_in_all_hands_holds_together():
+    program = program_of(*random_queue(5, count=400))
+    state = made_valid(make_mender(program, np.zeros(len(program.worth))), np.zeros(len(program.worth), dtype=bool))
+    hands = deal(len(program.worth), 3, np.random.default_rng(1))
+    assert sorted(np.concatenate(hands).tolist()) == list(range(len(program.worth)))
+    parts = [improved_part(make_mixed(program), program, state, 3, None, hand) for hand in hands]
+    assert all(part is not None for part in parts)
+    for part in parts:
+        better = applied(program, state, part)
+        assert better.worth > state.worth
+        assert better.slack.min() >= 0
+        state = better
+
+
+def test_a_set_that_overdraws_a_little_is_annealed_to_a_valid_one_worth_nearly_as_much():
+    program = program_of(*random_queue(6, count=400))
+    relaxed = solve_relaxation(program)
+    rounded = relaxed.x > 0.5
+    assert make_state(program, rounded) is None
+    mender = make_mender(program, relaxed.margin)
+    state = annealed(mender, rounded, relaxed.prices, make_budget(None, FEW), seed=1)
+    assert state.slack.min() >= 0
+    assert state.worth >= made_valid(mender, rounded).worth
+    assert Fraction(9, 10) * relaxed.most < state.worth <= relaxed.most
 
 
 @pytest.mark.parametrize("scale", [10**12, 10**15, 2**60, 10**30])
