@@ -9,11 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import (
-    Bounds,
-    LinearConstraint,
-    milp,
-)
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from liquidity.arrays import Bools, Floats, Int64s
 from liquidity.program import Program
@@ -60,20 +56,18 @@ def solve_mixed(
     binary: Bools,
     room: Floats,
     *,
-    nodes: int | None,
+    nodes: int,
     gap: float,
     seconds: float | None,
 ) -> Answer | None:
     """Most worth over the ``free`` columns within ``room``, those marked ``binary`` 0 or 1, the others between.
 
-    Stops after ``nodes`` or ``seconds``, where given, or within ``gap`` (relative); ``None`` where it has found nothing
-    by then.
+    Stops after ``nodes``, after ``seconds``, where given, or within ``gap`` (relative); ``None`` where it has found
+    nothing by then.
     """
     if seconds is not None and seconds <= 0:
         return None
-    options: dict[str, float | int] = {"mip_rel_gap": gap}
-    if nodes is not None:
-        options["node_limit"] = nodes
+    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
     if seconds is not None:
         options["time_limit"] = seconds
     found = milp(
