@@ -29,7 +29,7 @@ LARGE = (1_000, 1_000_000)
 REFERENCE = (1_000, 20_000)
 """Banks and obligations; the reference is what plain Python does in about a second, scaled up by legs."""
 
-REPEATS = 7
+REPEATS = 15
 """The fastest of so many runs counts: the others were disturbed."""
 
 STARTS = 7

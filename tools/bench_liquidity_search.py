@@ -188,7 +188,8 @@ def simulation(setting: Setting) -> None:
             day = Day(queue=drawn.queue(), arrival_s=drawn.arrival_s, balances=drawn.balances[alpha], rates=RATES)
             policy = Policy.gridlock(every_s=EVERY_S)
             simulate(day, policy, seed=setting.seed)
-            seconds, result = timed(partial(simulate, day, policy, seed=setting.seed), REPEATS)
+            repeats = REPEATS * LARGE[1] // size[1]  # each size for as long
+            seconds, result = timed(partial(simulate, day, policy, seed=setting.seed), repeats)
             rate = size[1] / seconds
             say(
                 "",

@@ -65,12 +65,13 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     slots = np.empty(len(leg_records), dtype=records.SLOT)
     state = records.State(leg_records, accounts, slots, obligations, _cursor(policy, worth[1], waits, width))
     while kernel.advance(plan, state) == kernel.RUN_DUE:  # each time at an event or an entry of its own
+        now_s = int(state.at["now_s"][0])
         if policy.resolver is None:
-            settling = kernel.greatest(plan, state)
+            kernel.settle_greatest(plan, state, now_s)
         else:
             queued = kernel.queued(plan, state)
             settling = _resolved(day, policy, legs, state, queued, seed) if len(queued) else queued
-        kernel.settle_together(plan, state, settling, int(state.at["now_s"][0]))
+            kernel.settle_together(plan, state, settling, now_s)
     runs = int(state.at["runs"][0])
     return Trace(
         entered_at_s=obligations["entered_at"].astype(np.int64),

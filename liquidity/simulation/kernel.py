@@ -326,42 +326,64 @@ def queued(plan: Plan, state: State) -> Int64s:
 @uncounted
 def settle_together(plan: Plan, state: State, numbers: Int64s, t: int) -> None:
     """Settle queued obligations as one batch, and whatever that releases."""
-    cursor, legs = state.at[0], state.legs
+    legs, accounts = state.legs, state.accounts
     for number in numbers:
         first, stop = state.obligations[number].first, state.obligations[number].stop
         _leave(state, first, stop)
         for at in range(first, stop):
-            state.accounts[legs[at].payer].balance -= legs[at].amount
-            state.accounts[legs[at].payee].balance += legs[at].amount
+            accounts[legs[at].payer].balance -= legs[at].amount
+            accounts[legs[at].payee].balance += legs[at].amount
     for number in numbers:
         _settled(state, number, t)
-    plan.run_at[cursor.runs] = t
-    plan.run_batch[cursor.runs] = cursor.batches if len(numbers) > 0 else NEVER
-    cursor.runs += 1
-    cursor.since_run = cursor.joined = cursor.changed = 0
-    if len(numbers) > 0:
-        cursor.batches += 1
-        _drain(plan, state, t)
+    _end_run(plan, state, len(numbers), t)
 
 
 @compiled
-def greatest(plan: Plan, state: State) -> Int64s:
-    """The unique maximum of what is queued; nothing, if nothing has changed since the last run."""
+def settle_greatest(plan: Plan, state: State, t: int) -> None:
+    """Settle the unique maximum of what is queued as one batch; nothing, if nothing has changed since the last run.
+
+    It releases nothing: with what could follow one by one it would be greater. Only banks that waited for money pay.
+    """
+    cursor, legs, accounts, slots = state.at[0], state.legs, state.accounts, state.slots
     count = 0
-    if state.at[0].changed != 0:
+    if cursor.changed != 0:
         end = keep_lengths(state)
-        batch = state.at[0].batches
         for account in range(len(end)):
-            for slot in range(state.accounts[account].head, end[account]):
-                leg = state.slots[slot].leg
-                if leg != NOTHING and state.obligations[state.legs[leg].obligation].batch != batch:
-                    state.obligations[state.legs[leg].obligation].batch = batch
-                    plan.scratch[count] = state.legs[leg].obligation
+            payer = accounts[account]
+            for slot in range(payer.head, end[account]):
+                at = slots[slot].leg
+                if at == NOTHING:
+                    continue
+                leg = legs[at]
+                leg.slot = NOTHING
+                payer.balance -= leg.amount
+                payer.queued_out -= leg.amount
+                accounts[leg.payee].balance += leg.amount
+                accounts[leg.payee].queued_in -= leg.amount
+                one = state.obligations[leg.obligation]
+                if one.settled_at == NOTHING:
+                    one.settled_at = t
+                    one.batch = cursor.batches
+                    plan.scratch[count] = leg.obligation
                     count += 1
-    settling = plan.scratch[:count]
-    if state.at[0].waits != 0:  # whoever is paid first pays out first
-        settling = _in_order_of_entry(state, settling)
-    return settling
+            payer.head = end[account]
+    if cursor.waits != 0:  # whoever is paid first pays out first
+        for number in _in_order_of_entry(state, plan.scratch[:count]):
+            _receive(state, state.obligations[number].first, state.obligations[number].stop)
+    _end_run(plan, state, count, t)
+
+
+@uncounted
+def _end_run(plan: Plan, state: State, settled: int, t: int) -> None:
+    """Write a run down, and settle one by one what it released."""
+    cursor = state.at[0]
+    plan.run_at[cursor.runs] = t
+    plan.run_batch[cursor.runs] = cursor.batches if settled > 0 else NEVER
+    cursor.runs += 1
+    cursor.since_run = cursor.joined = cursor.changed = 0
+    if settled > 0:
+        cursor.batches += 1
+        _drain(plan, state, t)
 
 
 # --- the day --------------------------------------------------------------------------------------------------------
