@@ -15,6 +15,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
+Records = NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

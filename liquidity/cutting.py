@@ -59,11 +59,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tightened:
-    """``most``: no whole settlement is worth more (the program's units). ``x``: fractions after ``rounds`` of cuts."""
+    """``most``: no whole settlement is worth more (the program's units). ``x``: fractions after ``rounds`` of cuts.
+
+    ``program``: with the cuts that have a price, as rows behind its own.
+    """
 
     most: int
     x: Floats
     rounds: int
+    program: Program
 
 
 def tightened(program: Program, relaxed: Relaxation, may_go_on: Callable[[], bool]) -> Tightened:
@@ -71,19 +75,21 @@ def tightened(program: Program, relaxed: Relaxation, may_go_on: Callable[[], boo
 
     ``may_go_on`` is asked before each round. It ends by itself after :data:`MOST_ROUNDS`, or where they bring nothing.
     """
-    result = Tightened(relaxed.most, relaxed.x, 0)
-    tighter, rows, stalled = program, len(program.room), 0
-    while len(program.worth) <= MOST_COLUMNS and result.rounds < MOST_ROUNDS and stalled < PATIENCE:
+    most, rounds, stalled = relaxed.most, 0, 0
+    tighter, own = program, len(program.room)
+    while len(program.worth) <= MOST_COLUMNS and rounds < MOST_ROUNDS and stalled < PATIENCE:
         cuts = cuts_at(tighter, relaxed.x)
         if not cuts or not may_go_on():
             break
         is_kept = relaxed.price_numerators > 0
-        is_kept[: rows if len(is_kept) > rows + MOST_CUTS else None] = True
+        is_kept[: own if len(is_kept) > own + MOST_CUTS else None] = True
         tighter = with_rows(tighter, is_kept, cuts)
         before, relaxed = relaxed.most, solve_relaxation(tighter)
         stalled = stalled + 1 if before - relaxed.most < STALLED * before else 0
-        result = Tightened(min(result.most, relaxed.most), relaxed.x, result.rounds + 1)
-    return result
+        most, rounds = min(most, relaxed.most), rounds + 1
+    is_kept = relaxed.price_numerators > 0
+    is_kept[:own] = True
+    return Tightened(most, relaxed.x, rounds, with_rows(tighter, is_kept, []) if rounds else program)
 
 
 def cuts_at(program: Program, x: Floats) -> list[Cut]:

@@ -33,6 +33,7 @@ ROWS: dict[str, Callable[[Setting], None]] = {
     "fifo": rows.fifo,
     "parquet": rows.parquet,
     "json": rows.case_file,
+    "proof": search.proof,
     "bypass": search.bypass,
     "wide": search.wide,
     "simulate": search.simulation,

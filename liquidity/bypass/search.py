@@ -11,12 +11,13 @@ import numpy as np
 
 from liquidity.arrays import Bools, Floats
 from liquidity.bypass.annealing import annealed
+from liquidity.bypass.branching import Branching, compile_ahead
 from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import SECONDS, applied, deal, improved_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
-from liquidity.cutting import tightened
+from liquidity.cutting import Tightened, tightened
 from liquidity.program import Program
 from liquidity.reducing import reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
@@ -32,15 +33,20 @@ GAPS = (None, 4e-3, 3e-4)
 """Of relax and fix: by rounding, which always ends in time, and by mixed-integer programs up to :data:`MIXED_COLUMNS`.
 A wide gap seldom runs out of time; a narrow one is worth more where it does not. The best of the three goes on."""
 
-STARTED, WHOLE = "relax and fix, annealing", "branch and cut (HiGHS)"
+STARTED, BRANCHED = "relax and fix, annealing", "branch and bound, exact integers"
 """What ran, as an answer's ``method`` says it."""
 
-WHOLE_COLUMNS = 1_000
+BRANCHING_SHARE = 0.1
+"""Of the budget, for branch and bound before anything else: it ends many small programs at once."""
+
+CALLS_BESIDE = 2
+ALONE_SHARE = 0.1
+"""Solver calls of branch and bound beside two parts; its share of the seconds where they must wait for it."""
+
 WHOLE_NODES = 20
 WHOLE_SHARE = 0.5
-"""A program so small is given to branch and cut as a whole too, for so many nodes and this share of the seconds."""
-
 WHOLE_GAP = 1e-7
+"""Of HiGHS's own branch and cut, on a small program as a whole: what it tries at its root is worth having."""
 
 WIDTH = 2
 """Parts searched at a time. Fixed, so that the answer doesn't depend on how many threads share them."""
@@ -67,15 +73,15 @@ def bound_of(program: Program) -> int:
     return less.settled_worth + _bounded(less.program, Budget(None, DEFAULT_WORK))[0]
 
 
-def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, list[str]]:
-    """The bound, the relaxation with the fractions that cuts have left, and what ran."""
+def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, Tightened, list[str]]:
+    """The bound, the relaxation with the fractions that cuts have left, the cuts, and what ran."""
     budget.take()
     relaxed = solve_relaxation(program, seconds=budget.seconds_left(RELAXATION_SHARE))
     cut = tightened(program, relaxed, budget.part(TIGHTENING_SHARE).granted)
     budget.used += cut.rounds
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))  # worths can only add up to multiples of it
     bound = min(cut.most // step * step, int(program.worth.sum()))
-    return bound, replace(relaxed, x=cut.x), [relaxed.method, f"{cut.rounds} rounds of cuts"]
+    return bound, replace(relaxed, x=cut.x), cut, [relaxed.method, f"{cut.rounds} rounds of cuts"]
 
 
 def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
@@ -93,7 +99,7 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
         return Found(start, 0, 0, np.zeros(len(program.room)), "certain or impossible from the start", True)
     best = make_state(program, start)
     assert best is not None, "the search starts from a set that may settle"
-    bound, relaxed, methods = _bounded(program, budget)
+    bound, relaxed, cut, methods = _bounded(program, budget)
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
         best = _best_of(best, made_valid(mender, chosen))
@@ -103,20 +109,23 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     if len(program.worth) > MIXED_COLUMNS:
         best = _best_of(best, _started(mender, relaxed, budget, seed, None))
         return _found(best, bound, relaxed, [*methods, STARTED])
-    mixed = make_mixed(program)
+    mixed, branching = make_mixed(program), Branching(program, cut)
     starts = [partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS]
-    methods.append(STARTED)
-    if len(program.worth) <= WHOLE_COLUMNS:
+    if branching.is_able:
+        budget.uncounted(compile_ahead)
         starts.insert(0, partial(_whole, mender, mixed, budget))
-        methods.append(WHOLE)
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
-        in_turn = budget.work is not None  # so that what one takes is left to the next, whatever the threads
-        for state in (map if in_turn else threads.map)(call, starts):
-            best = _best_of(best, state)
-            if best.worth == bound:
-                break
-        best = _neighbourhoods(program, mixed, best, bound, budget, np.random.default_rng(seed), threads)
-    return _found(best, bound, relaxed, [*methods, "neighbourhood search"])
+        methods.append(BRANCHED)
+        best = _branched(branching, best, budget, BRANCHING_SHARE)
+    if not branching.is_ended:
+        methods += [STARTED, "neighbourhood search"]
+        with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
+            in_turn = budget.work is not None  # so that what one takes is left to the next, whatever the threads
+            for state in (map if in_turn else threads.map)(call, starts):
+                best = _best_of(best, state)
+                if best.worth == bound:
+                    break
+            best = _neighbourhoods(mixed, best, bound, branching, budget, seed, threads, max(1, jobs))
+    return _found(best, min(bound, branching.bound), relaxed, methods)
 
 
 def _found(best: State, bound: int, relaxed: Relaxation, methods: list[str]) -> Found:
@@ -149,25 +158,47 @@ def _whole(mender: Mender, mixed: Mixed, budget: Budget) -> State | None:
     return None if answer is None else made_valid(mender, answer.values > 0.5)
 
 
+def _branched(branching: Branching, best: State, budget: Budget, share: float) -> State:
+    """What branch and bound makes of the best set within a share of the budget."""
+    part = budget.part(share)
+    best = branching.go_on(best, part)
+    budget.used += part.used
+    return best
+
+
 def _best_of(one: State, other: State | None) -> State:
     """The one worth more; the first where they are worth the same."""
     return other if other is not None and other.worth > one.worth else one
 
 
 def _neighbourhoods(
-    program: Program,
     mixed: Mixed,
     best: State,
     bound: int,
+    branching: Branching,
     budget: Budget,
-    draw: np.random.Generator,
+    seed: int,
     threads: ThreadPoolExecutor,
+    jobs: int,
 ) -> State:
-    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met."""
-    while not budget.is_spent() and best.worth < bound:
-        seconds = budget.seconds_left(1.0, SECONDS)
+    """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met.
+
+    Branch and bound goes on beside them: by the clock until they are done, else for so many calls.
+    """
+    program, draw = branching.program, np.random.default_rng(seed)
+    share = min(1.0, jobs / (WIDTH + 1))
+    while not budget.is_spent() and best.worth < bound and not branching.is_ended:
+        seconds = budget.seconds_left(share, SECONDS)
+        beside = Budget(None, CALLS_BESIDE)
+        if seconds is not None:
+            beside = Budget(seconds if jobs > 1 else seconds * ALONE_SHARE, None)
+        branched = threads.submit(branching.go_on, best, beside)
         solve = partial(improved_part, mixed, program, best, WIDTH, seconds)
         for part in threads.map(solve, deal(len(program.worth), WIDTH, draw)):
             budget.take()
             best = _best_of(best, None if part is None else applied(program, best, part))
+        if seconds is not None:
+            beside.end()
+        best = _best_of(best, branched.result())
+        budget.used += beside.used
     return best

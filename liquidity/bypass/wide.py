@@ -16,8 +16,8 @@ import numpy as np
 from liquidity.bypass.columns import Columns
 from liquidity.program import Program
 
-SAFE_BITS = 61
-"""Sums of absolute changes per row, and of worths, fit this many bits: half of what a program may have."""
+SAFE_BITS = 55
+"""Sums of absolute changes per row, and of worths, fit this many bits: products with a price's digits fit 64 then."""
 
 PRICE_BITS = 40
 """Prices are rounded to this many bits after the point."""

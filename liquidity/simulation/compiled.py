@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from liquidity.arrays import Int64s, QueueArrays
+from liquidity.arrays import Int64s, QueueArrays, Records
 from liquidity.day import Day
 from liquidity.elimination_compiled import SAFE_SUM
 from liquidity.model import NO_PRIORITY, Limits, Queue
@@ -82,7 +82,7 @@ def settle_day(day: Day, policy: Policy, schedule: Schedule, seed: int) -> Trace
     )
 
 
-def _accounts(day: Day, legs: LegTable) -> records.Records | None:
+def _accounts(day: Day, legs: LegTable) -> Records | None:
     """The accounts as they open; ``None`` when sums might leave 64 bits whatever settles."""
     terms = make_terms(day.balances, day.floors, day.limits)
     names = [(bank, currency) for bank in legs.banks for currency in legs.currencies]
@@ -133,7 +133,7 @@ def _ranks(arrays: QueueArrays, policy: Policy) -> Int64s:
     return rank
 
 
-def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> records.Records:
+def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> Records:
     at = np.zeros(1, dtype=records.CURSOR)
     at["gross"], at["queued"], at["ranked"] = policy.gross, policy.queued, policy.order == "priority"
     at["waits"], at["currencies"] = waits, width
@@ -142,7 +142,7 @@ def _cursor(policy: Policy, value_due: int, waits: bool, width: int) -> records.
     return at
 
 
-def _make_wait(accounts: records.Records, legs: LegTable, arrays: QueueArrays, schedule: Schedule) -> bool:
+def _make_wait(accounts: Records, legs: LegTable, arrays: QueueArrays, schedule: Schedule) -> bool:
     """Write down how much each account that holds payments back must have received; whether any does."""
     if not len(schedule.waits):
         return False

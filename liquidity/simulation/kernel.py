@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from liquidity.arrays import Int64s
-from liquidity.compiling import compiled
+from liquidity.arrays import Int64s, Records
+from liquidity.compiling import compiled, inner, uncounted
 from liquidity.simulation.engine import NEVER
 from liquidity.simulation.offsetting import keep_lengths
-from liquidity.simulation.records import NOTHING, Plan, Records, State, uncounted
+from liquidity.simulation.records import NOTHING, Plan, State
 from liquidity.simulation.schedule import PHASES, Event, Phase
 
 ENTRY, EXPIRY = int(Phase.ENTRY), int(Phase.EXPIRY)
@@ -34,7 +34,7 @@ DONE, RUN_DUE = 0, 1
 # --- one obligation, one queue --------------------------------------------------------------------------------------
 
 
-@uncounted
+@inner
 def _moved_if_affordable(legs: Records, accounts: Records, first: int, stop: int) -> bool:
     if stop == first + 1:
         leg = legs[first]
@@ -58,7 +58,7 @@ def _moved_if_affordable(legs: Records, accounts: Records, first: int, stop: int
     return affordable
 
 
-@uncounted
+@inner
 def _would_be_first(state: State, first: int, stop: int) -> bool:
     """Whether none waits before it in the queues of its payers."""
     for at in range(first, stop):
@@ -70,7 +70,7 @@ def _would_be_first(state: State, first: int, stop: int) -> bool:
     return True
 
 
-@uncounted
+@inner
 def _link(state: State, leg: int) -> None:
     """Tell the slot of the leg before ``leg`` in its obligation's circle where ``leg`` is queued."""
     one = state.obligations[state.legs[leg].obligation]
@@ -80,7 +80,7 @@ def _link(state: State, leg: int) -> None:
         state.slots[before].next_slot = state.legs[leg].slot
 
 
-@uncounted
+@inner
 def _make_way(state: State, account: int, rank: int) -> int:
     """Move back what stands behind ``rank`` in an account's queue, whose last slot is free; the slot that is then."""
     legs, slots = state.legs, state.slots
@@ -97,7 +97,7 @@ def _make_way(state: State, account: int, rank: int) -> int:
     return int(slot)
 
 
-@uncounted
+@inner
 def _join(state: State, first: int, stop: int) -> None:
     """Queue an obligation's legs, each behind those of no higher rank."""
     legs, slots = state.legs, state.slots
@@ -121,7 +121,7 @@ def _join(state: State, first: int, stop: int) -> None:
     state.at[0].changed = 1
 
 
-@uncounted
+@inner
 def _leave(state: State, first: int, stop: int) -> None:
     """Take an obligation's legs out of the queues, from the head or from the middle."""
     for at in range(first, stop):
@@ -140,7 +140,7 @@ def _leave(state: State, first: int, stop: int) -> None:
     state.at[0].changed = 1
 
 
-@uncounted
+@inner
 def _look_again(state: State, account: int) -> None:
     """Remember an account whose queue's head may be released; each stands in line at most once."""
     one = state.accounts[account]
@@ -157,7 +157,7 @@ def _look_again(state: State, account: int) -> None:
 # --- who waits for what ---------------------------------------------------------------------------------------------
 
 
-@uncounted
+@inner
 def _pay_out(state: State, account: int) -> None:
     """The account holds nothing back any more: what waited for it alone is entering."""
     one, cursor = state.accounts[account], state.at[0]
@@ -176,12 +176,12 @@ def _pay_out(state: State, account: int) -> None:
     one.first_waiting = NOTHING
 
 
-@uncounted
+@inner
 def _has_enough(account: Any) -> bool:
     return bool(account.enough >= 0 and account.received >= account.enough)
 
 
-@uncounted
+@inner
 def _receive(state: State, first: int, stop: int) -> None:
     """What was paid to banks that wait for it."""
     for at in range(first, stop):
@@ -192,7 +192,7 @@ def _receive(state: State, first: int, stop: int) -> None:
             _pay_out(state, payee)
 
 
-@uncounted
+@inner
 def _is_held_back(state: State, number: int) -> bool:
     """Whether a payer holds it back; then it stands in the list of each that does."""
     legs, one = state.legs, state.obligations[number]
@@ -218,7 +218,7 @@ def _is_held_back(state: State, number: int) -> bool:
 # --- one by one -----------------------------------------------------------------------------------------------------
 
 
-@uncounted
+@inner
 def _settled(state: State, number: int, t: int) -> None:
     """Its money has moved: write it down, and look again at whoever received."""
     one = state.obligations[number]
@@ -233,7 +233,7 @@ def _settled(state: State, number: int, t: int) -> None:
         _receive(state, one.first, one.stop)
 
 
-@uncounted
+@inner
 def _enter(state: State, number: int, t: int) -> bool:
     """It settles at once, or joins the queues, or is rejected; whether it joined."""
     one, cursor = state.obligations[number], state.at[0]
@@ -257,7 +257,7 @@ def _enter(state: State, number: int, t: int) -> bool:
     return True
 
 
-@uncounted
+@inner
 def _release(state: State, account: int, t: int) -> None:
     """Settle from the head of an account's queue while that can be."""
     legs, accounts, slots = state.legs, state.accounts, state.slots
@@ -274,7 +274,7 @@ def _release(state: State, account: int, t: int) -> None:
         state.at[0].batches += 1
 
 
-@uncounted
+@inner
 def _count_joined(plan: Plan, state: State, number: int) -> None:
     """Add what joined the queue to the value that makes a run due."""
     cursor = state.at[0]
@@ -283,7 +283,7 @@ def _count_joined(plan: Plan, state: State, number: int) -> None:
         cursor.joined += leg.amount * plan.worth[leg.payer % cursor.currencies]
 
 
-@uncounted
+@inner
 def _drain(plan: Plan, state: State, t: int) -> None:
     """Until nothing more enters and no head can be released; each turn settles, enters or clears one."""
     cursor = state.at[0]
@@ -373,7 +373,7 @@ def settle_greatest(plan: Plan, state: State, t: int) -> None:
     _end_run(plan, state, count, t)
 
 
-@uncounted
+@inner
 def _end_run(plan: Plan, state: State, settled: int, t: int) -> None:
     """Write a run down, and settle one by one what it released."""
     cursor = state.at[0]
@@ -389,7 +389,7 @@ def _end_run(plan: Plan, state: State, settled: int, t: int) -> None:
 # --- the day --------------------------------------------------------------------------------------------------------
 
 
-@uncounted
+@inner
 def _expire(plan: Plan, state: State, t: int) -> None:
     """What is still queued after its last second leaves; who stood behind it may be released."""
     cursor = state.at[0]
@@ -405,7 +405,7 @@ def _expire(plan: Plan, state: State, t: int) -> None:
     _drain(plan, state, t)
 
 
-@uncounted
+@inner
 def _happens(plan: Plan, state: State, t: int) -> bool:
     """The next event known before the day; whether a run is due now."""
     cursor = state.at[0]
@@ -431,7 +431,7 @@ def _happens(plan: Plan, state: State, t: int) -> bool:
     return due
 
 
-@uncounted
+@inner
 def _enough_for_a_run(now: Any) -> bool:
     """Whether so much has entered or joined since the last run that another is due."""
     due = now.every_arrivals > 0 and now.since_run >= now.every_arrivals

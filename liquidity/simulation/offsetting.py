@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from liquidity.arrays import Bools, Int32s, Int64s
-from liquidity.compiling import compiled
-from liquidity.simulation.records import NOTHING, Records, State, uncounted
+from liquidity.arrays import Bools, Int32s, Int64s, Records
+from liquidity.compiling import compiled, inner
+from liquidity.simulation.records import NOTHING, State
 
 
 @compiled
@@ -27,7 +27,7 @@ def keep_lengths(state: State) -> Int32s:
     return end
 
 
-@uncounted
+@inner
 def _eliminate(
     accounts: Records, slots: Records, room: Int64s, end: Int32s, cut: Int32s, ring: Int32s, listed: Bools
 ) -> None:

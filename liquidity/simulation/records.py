@@ -6,19 +6,12 @@ so that a run reads queues from the end through neighbours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from liquidity.arrays import Bools, Int32s, Int64s
+from liquidity.arrays import Bools, Int32s, Int64s, Records
 from liquidity.compiling import compiled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Records = NDArray[np.void]
-_F = TypeVar("_F", bound="Callable[..., Any]")
 
 NOTHING = np.int32(-1)
 """No slot, no leg, no account, no obligation."""
@@ -150,14 +143,6 @@ class State(NamedTuple):
     slots: Records
     obligations: Records
     at: Records
-
-
-def uncounted(function: _F) -> _F:
-    """``function`` as machine code that makes no arrays and counts no references to those it is handed.
-
-    Counting is what most of the time would go to, since every small function here is handed all of them.
-    """
-    return compiled(function, _nrt=False)
 
 
 @compiled

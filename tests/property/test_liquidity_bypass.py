@@ -3,12 +3,22 @@
 from fractions import Fraction
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquidity import InvalidSettlement, check_settlement, resolve
 from liquidity.bypass import answering
+from liquidity.bypass.branching import Branching
+from liquidity.bypass.budget import Budget
+from liquidity.bypass.columns import make_columns
+from liquidity.bypass.exhaustive import exhaust
+from liquidity.bypass.state import make_state
+from liquidity.cutting import tightened
+from liquidity.program import make_program
+from liquidity.relaxation import solve_relaxation
+from liquidity.terms import make_rates, make_terms
 from tests.waiting import BANKS, CURRENCIES, PROFILE, balance_tables, queues, renamed_case, scaled_case, terms
 
 SOME = settings(PROFILE, max_examples=100)
@@ -127,3 +137,39 @@ def test_every_currency_sums_to_what_it_was(queue, balances, given_terms):
     for code in CURRENCIES:
         opened = sum(row.get(code, 0) for row in balances.values())
         assert sum(row.get(code, 0) for row in answer.closing_balances.values()) == opened
+
+
+def branched(queue, balances, given_rates, given_terms, budget):
+    """The program, and what branch and bound alone makes of it from nothing settled."""
+    rates_of, terms_of = (
+        make_rates(given_rates),
+        make_terms(balances, **given_terms),
+    )
+    program = make_program(queue, terms_of, rates_of)
+    nothing = make_state(program, np.zeros(len(program.worth), dtype=bool))
+    branching = Branching(program, tightened(program, solve_relaxation(program), lambda: True))
+    return program, branching, branching.go_on(nothing, budget)
+
+
+@SOME
+@given(queues(most=8), balance_tables, rates, terms, st.sampled_from([1, 7 * 10**11, 10**15 + 37]))
+def test_branch_and_bound_ends_at_the_most_there_is(queue, balances, given_rates, given_terms, factor):
+    queue, balances, given_terms = scaled_case(queue, balances, given_terms, factor)
+    if not any(not one.held for one in queue):
+        return
+    program, branching, best = branched(queue, balances, given_rates, given_terms, Budget(None, 100))
+    assert branching.is_ended
+    assert branching.bound == best.worth
+    assert best.worth * program.worth_scale == brute_force(queue, balances, "value", given_rates, given_terms)
+
+
+@FEW
+@given(queues(most=30), balance_tables, terms)
+def test_branch_and_bound_agrees_with_the_exhaustive_search(queue, balances, given_terms):
+    if not any(not one.held for one in queue):
+        return
+    _, branching, best = branched(queue, balances, None, given_terms, Budget(None, 100))
+    assert branching.is_ended
+    exhausted = exhaust(make_columns(queue.obligations, make_terms(balances, **given_terms), make_rates(None), "value"))
+    if exhausted is not None:
+        assert best.worth == exhausted.worth

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from liquidity import InvalidField, InvalidSettlement, Leg, Limits, Obligation, Queue, check_settlement, resolve
 from liquidity.bypass.annealing import annealed
 from liquidity.bypass.budget import make_budget
-from liquidity.bypass.mixed import make_mixed
+from liquidity.bypass.mixed import make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import applied, deal, improved_part
 from liquidity.bypass.state import made_valid, make_mender, make_state
 from liquidity.comparing import compare
@@ -164,6 +165,28 @@ def test_a_set_that_overdraws_a_little_is_annealed_to_a_valid_one_worth_nearly_a
     assert state.slack.min() >= 0
     assert state.worth >= made_valid(mender, rounded).worth
     assert Fraction(9, 10) * relaxed.most < state.worth <= relaxed.most
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_hundred_obligations_end_with_proof_at_the_optimum_of_highs(seed):
+    queue, balances = random_queue(seed, banks=8, count=110, pvp=0.3)
+    answer = resolve(queue, balances, order="bypass", seed=seed)
+    assert answer.proof == "optimal"
+    assert answer.objective == answer.upper_bound
+    program = program_of(queue, balances)
+    everything = np.ones(len(program.worth), dtype=bool)
+    mixed = make_mixed(program)
+    found = solve_mixed(mixed, np.flatnonzero(everything), everything, mixed.room, nodes=10**6, gap=0.0, seconds=None)
+    assert answer.objective == int(program.worth[found.values > 0.5].sum()) * program.worth_scale
+
+
+def test_compiling_takes_nothing_from_a_search():
+    budget = make_budget(0.2, None)
+    budget.uncounted(lambda: time.sleep(0.3))
+    assert not budget.is_late()
+    assert not budget.is_spent()
+    budget.end()
+    assert budget.is_late()
 
 
 @pytest.mark.parametrize("scale", [10**12, 10**15, 2**60, 10**30])

@@ -1,0 +1,166 @@
+"""Branch and bound over a small program, proven in exact integers: the best set, and that nothing is better.
+
+At each node some columns are fixed. What follows from that alone is fixed too. The relaxation of the rest, cuts
+included, gives prices; the bound that these prove is evaluated in integers, and the node is given up unless it lies
+above what the best set is worth. By the same prices every column is fixed whose other value couldn't lead above it.
+A set counts once it holds in integers. Floating point only guides: what it gets wrong costs nodes, never the proof.
+
+The search goes depth first and starts again from the root after ever more nodes, knowing by then which columns bring
+the bound down; or when somebody else has found a better set, for then what it has learnt from is gone. Where many
+columns are fixed at the root, the others become a program of their own, with cuts of their own.
+
+Sources: R. J. Dakin, "A tree-search algorithm for mixed integer programming problems", The Computer Journal 8 (1965);
+T. Achterberg, *Constraint Integer Programming* (Berlin, 2007), for pseudocosts, restarts and reduced-cost fixing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from liquidity.arrays import Bools, Int64s
+from liquidity.bypass.branching_kernel import ENDED, INEXACT, branch, start_again
+from liquidity.bypass.budget import Budget
+from liquidity.bypass.state import State, make_state
+from liquidity.bypass.tree import COLUMN, Scaled, Tree, compute_afresh, make_tree
+from liquidity.cutting import Tightened, tightened
+from liquidity.model import Leg, Obligation, Queue
+from liquidity.program import Program, make_program
+from liquidity.reducing import reduced, restricted, summed
+from liquidity.relaxation import solve_relaxation
+from liquidity.terms import make_rates, make_terms
+
+MOST_COLUMNS = 1_000
+"""A program with more is left to the search by parts: it seldom ends within a minute."""
+
+FIRST_NODES = 4000
+GROWTH = 2
+"""Nodes before the first new start, and how many times as many before the next."""
+
+CALL_NODES = 2_000
+"""Nodes that count as one solver call."""
+
+LOOK_NODES = 50
+"""Nodes between two looks at the clock."""
+
+FIXED_SHARE = 0.1
+LEAST_FIXED = 3
+"""Where so many of the columns are fixed for good, the others become a program of their own."""
+
+
+@cache
+def compile_ahead() -> None:
+    """Compile the search, or load it where that was done before; seconds the first time on a machine."""
+    queue = Queue([Obligation("T1", [Leg("HK1", "HK2", "HKD", 1)])])
+    program = make_program(queue, make_terms({}, None, None), make_rates(None))
+    planted = None if program is None else make_tree(program, len(program.room), 0)
+    assert planted is not None, "one leg fits 64 bits"
+    branch(planted[0], 0)
+    start_again(planted[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """A program of some of the whole's columns, the others decided: its best set with ``settled`` is the best there is,
+    unless the best set known is.
+
+    ``columns``: the numbers of its columns in the whole; ``settled`` (columns of the whole) and their worth.
+    """
+
+    program: Program
+    columns: Int64s
+    settled: Bools
+    settled_worth: int
+
+
+class Branching:
+    """The search of a program. ``bound``: no set is worth more; ``is_ended``: nor more than the best set found.
+
+    ``is_able``: whether the program is small enough in columns and in sums; else it finds nothing.
+    """
+
+    def __init__(self, program: Program, cut: Tightened) -> None:
+        count = len(program.worth)
+        self.bound, self.is_ended = cut.most, False
+        self.program = program
+        self._part = _Part(program, np.arange(count), np.zeros(count, dtype=np.bool_), 0)
+        self._learnt = np.zeros(count, dtype=COLUMN)
+        self._run_nodes, self._run_start = FIRST_NODES, 0
+        self._planted = None if count > MOST_COLUMNS else make_tree(cut.program, len(program.room), 0)
+        self.is_able = self._planted is not None
+
+    def go_on(self, best: State, budget: Budget) -> State:
+        """``best``, or a better set found within the budget."""
+        while self._planted is not None and not self.is_ended and budget.granted():
+            best = self._call(*self._planted, best, budget)
+        return best
+
+    def _call(self, tree: Tree, scaled: Scaled, best: State, budget: Budget) -> State:
+        """Go on for as many nodes as count as one solver call."""
+        at = tree.at
+        step = int(at["step"][0])
+        known = (best.worth - self._part.settled_worth) // step * step
+        if known > int(at["best_worth"][0]):
+            at["best_worth"] = known
+            start_again(tree)
+            tree.columns["fall"] = tree.columns["falls"] = 0.0
+            self._run_start = int(at["nodes"][0])
+        until = int(at["nodes"][0]) + CALL_NODES
+        while int(at["nodes"][0]) < until and not budget.is_late():
+            is_root = int(at["nodes"][0]) == self._run_start
+            before = int(at["best_worth"][0])
+            ended = branch(tree, 1 if is_root else LOOK_NODES)
+            if int(at["best_worth"][0]) > before:
+                best = self._state(tree.columns["is_best"])
+            if ended == ENDED:
+                self.bound, self.is_ended = best.worth, True
+                break
+            if ended == INEXACT:
+                compute_afresh(tree, scaled)
+            fixed = int(tree.levels["trail"][0]) if is_root and int(at["level"][0]) else 0
+            if fixed > max(LEAST_FIXED, FIXED_SHARE * len(tree.columns)):
+                return self._plant(tree, fixed, best, budget)
+            if int(at["nodes"][0]) - self._run_start >= self._run_nodes:
+                start_again(tree)
+                self._run_start, self._run_nodes = int(at["nodes"][0]), int(self._run_nodes * GROWTH)
+        return best
+
+    def _state(self, is_best: Bools) -> State:
+        """The set that settles these of the part's columns, checked again."""
+        chosen = self._part.settled.copy()
+        chosen[self._part.columns[is_best]] = True
+        state = make_state(self.program, chosen)
+        assert state is not None, "what is kept may settle"
+        return state
+
+    def _plant(self, tree: Tree, fixed: int, best: State, budget: Budget) -> State:
+        """Decide the columns that were fixed first, and make a tree of the others, with cuts of their own."""
+        part, columns = self._part, tree.columns
+        self._learnt[part.columns] = columns
+        is_free = np.ones(len(columns), dtype=np.bool_)
+        is_free[columns["trail"][:fixed]] = False
+        settles = ~is_free & (columns["fixed"] == 1)
+        owner = np.repeat(np.arange(len(columns)), np.diff(part.program.start))
+        used = summed(part.program.row, np.where(settles[owner], part.program.change, 0), len(part.program.room))
+        less = reduced(restricted(part.program, np.flatnonzero(is_free), part.program.room - used))
+        numbers = part.columns[is_free]
+        settled = part.settled.copy()
+        settled[part.columns[settles]] = settled[numbers[less.settled]] = True
+        worth = int(self.program.worth[settled].sum())
+        self._part = _Part(less.program, numbers[less.columns], settled, worth)
+        if not len(self._part.columns):
+            self.is_ended = True
+            state = make_state(self.program, settled)
+            best = state if state is not None and state.worth > best.worth else best
+            self.bound = best.worth
+            return best
+        cut = tightened(less.program, solve_relaxation(less.program), lambda: not budget.is_late())
+        self.bound = min(self.bound, max(best.worth, worth + cut.most))
+        self._planted = make_tree(cut.program, len(less.program.room), best.worth - worth)
+        self._run_start = 0
+        if self._planted is not None:
+            for name in ("fall", "falls"):
+                self._planted[0].columns[name] = self._learnt[name][self._part.columns]
+        return best
