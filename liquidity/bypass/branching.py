@@ -21,11 +21,11 @@ from functools import cache
 import numpy as np
 
 from liquidity.arrays import Bools, Int64s
-from liquidity.bypass.branching_kernel import ENDED, INEXACT, branch, start_again
+from liquidity.bypass.branching_kernel import branch, start_again
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.state import State, make_state
-from liquidity.bypass.tree import COLUMN, Scaled, Tree, compute_afresh, make_tree
-from liquidity.cutting import Tightened, tightened
+from liquidity.bypass.tree import COLUMN, Tree, make_tree
+from liquidity.cutting import Tightened, tightened, with_rows
 from liquidity.model import Leg, Obligation, Queue
 from liquidity.program import Program, make_program
 from liquidity.reducing import reduced, restricted, summed
@@ -34,6 +34,9 @@ from liquidity.terms import make_rates, make_terms
 
 MOST_COLUMNS = 1_000
 """A program with more is left to the search by parts: it seldom ends within a minute."""
+
+MOST_ROWS = 1_000
+"""With more the inverse of a basis takes longer than a node may."""
 
 FIRST_NODES = 4000
 GROWTH = 2
@@ -55,10 +58,10 @@ def compile_ahead() -> None:
     """Compile the search, or load it where that was done before; seconds the first time on a machine."""
     queue = Queue([Obligation("T1", [Leg("HK1", "HK2", "HKD", 1)])])
     program = make_program(queue, make_terms({}, None, None), make_rates(None))
-    planted = None if program is None else make_tree(program, len(program.room), 0)
-    assert planted is not None, "one leg fits 64 bits"
-    branch(planted[0], 0)
-    start_again(planted[0])
+    tree = None if program is None else make_tree(program, len(program.room), 0)
+    assert tree is not None, "one leg fits 64 bits"
+    branch(tree, 0)
+    start_again(tree)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +78,14 @@ class _Part:
     settled_worth: int
 
 
+def _tree_of(program: Program, cut: Tightened, best_worth: int) -> Tree | None:
+    """The tree over the rows that may bind; ``None`` where the program is too large, in size or in sums."""
+    binds = cut.program.room < cut.program.outflow
+    if len(program.worth) > MOST_COLUMNS or binds.sum() > MOST_ROWS:
+        return None
+    return make_tree(with_rows(cut.program, binds, []), int(binds[: len(program.room)].sum()), best_worth)
+
+
 class Branching:
     """The search of a program. ``bound``: no set is worth more; ``is_ended``: nor more than the best set found.
 
@@ -88,16 +99,16 @@ class Branching:
         self._part = _Part(program, np.arange(count), np.zeros(count, dtype=np.bool_), 0)
         self._learnt = np.zeros(count, dtype=COLUMN)
         self._run_nodes, self._run_start = FIRST_NODES, 0
-        self._planted = None if count > MOST_COLUMNS else make_tree(cut.program, len(program.room), 0)
-        self.is_able = self._planted is not None
+        self._tree = _tree_of(program, cut, 0)
+        self.is_able = self._tree is not None
 
     def go_on(self, best: State, budget: Budget) -> State:
         """``best``, or a better set found within the budget."""
-        while self._planted is not None and not self.is_ended and budget.granted():
-            best = self._call(*self._planted, best, budget)
+        while self._tree is not None and not self.is_ended and budget.granted():
+            best = self._call(self._tree, best, budget)
         return best
 
-    def _call(self, tree: Tree, scaled: Scaled, best: State, budget: Budget) -> State:
+    def _call(self, tree: Tree, best: State, budget: Budget) -> State:
         """Go on for as many nodes as count as one solver call."""
         at = tree.at
         step = int(at["step"][0])
@@ -114,11 +125,9 @@ class Branching:
             ended = branch(tree, 1 if is_root else LOOK_NODES)
             if int(at["best_worth"][0]) > before:
                 best = self._state(tree.columns["is_best"])
-            if ended == ENDED:
+            if ended:
                 self.bound, self.is_ended = best.worth, True
                 break
-            if ended == INEXACT:
-                compute_afresh(tree, scaled)
             fixed = int(tree.levels["trail"][0]) if is_root and int(at["level"][0]) else 0
             if fixed > max(LEAST_FIXED, FIXED_SHARE * len(tree.columns)):
                 return self._plant(tree, fixed, best, budget)
@@ -158,9 +167,9 @@ class Branching:
             return best
         cut = tightened(less.program, solve_relaxation(less.program), lambda: not budget.is_late())
         self.bound = min(self.bound, max(best.worth, worth + cut.most))
-        self._planted = make_tree(cut.program, len(less.program.room), best.worth - worth)
+        self._tree = _tree_of(less.program, cut, best.worth - worth)
         self._run_start = 0
-        if self._planted is not None:
+        if self._tree is not None:
             for name in ("fall", "falls"):
-                self._planted[0].columns[name] = self._learnt[name][self._part.columns]
+                self._tree.columns[name] = self._learnt[name][self._part.columns]
         return best

@@ -22,13 +22,6 @@ UNSEEN = 0.1
 HUGE = 2**62
 """What a bound or a margin is taken for that is as large or larger."""
 
-ENDED, NODES_SPENT, INEXACT = 0, 1, 2
-"""Why :func:`branch` returns: nothing better is left, so many nodes are done, or the inverse must be computed."""
-
-AFRESH = 200
-"""Steps after which it must: errors add up."""
-
-
 # --- what follows ---------------------------------------------------------------------------------------------------
 
 
@@ -285,12 +278,10 @@ def _branching_column(tree: Tree) -> int:
 
 
 @uncounted
-def branch(tree: Tree, nodes: int) -> int:
-    """Go on with the search, depth first, for so many nodes."""
+def branch(tree: Tree, nodes: int) -> bool:
+    """Go on with the search, depth first, for so many nodes; whether nothing better is left."""
     at = tree.at[0]
     for _ in range(nodes):
-        if at.steps >= AFRESH:
-            return INEXACT
         at.nodes += 1
         column = _branching_column(tree)
         if column >= 0:
@@ -305,12 +296,12 @@ def branch(tree: Tree, nodes: int) -> int:
         ):
             at.level -= 1
         if at.level == 0:
-            return ENDED
+            return True
         level = tree.levels[at.level - 1]
         _set_free(tree, level.trail)
         level.is_second = True
         _fix(tree, level.column, 1 - level.value)
-    return NODES_SPENT
+    return False
 
 
 @uncounted

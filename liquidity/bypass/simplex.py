@@ -23,6 +23,10 @@ FEASIBLE = 1e-9
 """A variable may leave its bounds by so much; rows and worths are scaled to about 1."""
 
 LEAST_PIVOT = 1e-7
+SINGULAR = 1e-11
+AFRESH = 200
+"""Steps after which the inverse is computed anew: errors add up."""
+
 TIE = 1e-12
 
 
@@ -174,8 +178,85 @@ def _set_prices(tree: Tree, at: int, step: float) -> None:
 
 
 @inner
+def _swap(tree: Tree, one: int, other: int) -> None:
+    for at in range(len(tree.basic) if one != other else 0):
+        tree.basis[one, at], tree.basis[other, at] = tree.basis[other, at], tree.basis[one, at]
+        tree.inverse[one, at], tree.inverse[other, at] = tree.inverse[other, at], tree.inverse[one, at]
+
+
+@inner
+def _inverts(tree: Tree) -> bool:
+    """Invert the basis by elimination; false where it is singular.
+
+    Not by a library: its threads wait for those of the other searches.
+    """
+    columns, rows = len(tree.columns), len(tree.rows)
+    for at in range(rows):
+        for row in range(rows):
+            tree.basis[at, row] = tree.inverse[at, row] = 0.0
+        tree.inverse[at, at] = 1.0
+        variable = tree.basic[at]
+        if variable >= columns:
+            tree.basis[at, variable - columns] = 1.0
+        for entry in range(
+            tree.columns[variable].start if variable < columns else 0,
+            tree.columns[variable].stop if variable < columns else 0,
+        ):
+            tree.basis[at, tree.by_column[entry].other] = tree.by_column[entry].scaled
+    for row in range(rows):
+        largest = row
+        for at in range(row + 1, rows):
+            if abs(tree.basis[at, row]) > abs(tree.basis[largest, row]):
+                largest = at
+        pivot = tree.basis[largest, row]
+        if abs(pivot) < SINGULAR:
+            return False
+        _swap(tree, row, largest)
+        for one in range(rows):
+            tree.basis[row, one] /= pivot
+            tree.inverse[row, one] /= pivot
+        for at in range(rows):
+            factor = tree.basis[at, row]
+            if at != row and factor != 0.0:
+                for one in range(rows):
+                    tree.basis[at, one] -= factor * tree.basis[row, one]
+                    tree.inverse[at, one] -= factor * tree.inverse[row, one]
+    return True
+
+
+@inner
+def _compute_afresh(tree: Tree) -> None:
+    """The inverse of the basis and all costs from the program; of the basis of the slacks, where that has none."""
+    columns, rows, unit = len(tree.columns), len(tree.rows), tree.at[0].unit
+    if not _inverts(tree):
+        for number in range(columns + rows):
+            tree.variables[number].is_basic = number >= columns
+            tree.variables[number].is_high = True
+        for at in range(rows):
+            tree.basic[at] = columns + at
+            for row in range(rows):
+                tree.inverse[row, at] = 1.0 if row == at else 0.0
+    for row in range(rows):
+        price = 0.0
+        for at in range(rows):
+            if tree.basic[at] < columns:
+                price += tree.columns[tree.basic[at]].worth / unit * tree.inverse[row, at]
+        tree.variables[columns + row].cost = -price
+    for number in range(columns):
+        cost = tree.columns[number].worth / unit
+        for entry in range(tree.columns[number].start, tree.columns[number].stop):
+            cost += tree.by_column[entry].scaled * tree.variables[columns + tree.by_column[entry].other].cost
+        tree.variables[number].cost = cost
+    for at in range(rows):
+        tree.variables[tree.basic[at]].cost = 0.0
+    tree.at[0].steps = 0
+
+
+@inner
 def solve(tree: Tree, at_least: float) -> None:
     """Set the prices of the relaxation with what is fixed; those first found that prove it worth less will do."""
+    if tree.at[0].steps >= AFRESH:
+        _compute_afresh(tree)
     _place(tree)
     for _ in range(MOST_STEPS):
         worth = _worth(tree)

@@ -112,7 +112,7 @@ class Tree(NamedTuple):
     ``by_column``, ``by_row``: entries. ``digits`` (places × rows): of the prices; ``part`` (places) and ``sums``, to
     add up a column and the bound in. The relaxation, see :mod:`liquidity.bypass.simplex`: ``scaled_room`` (rows); of
     the basis its ``inverse``, transposed (rows × rows), which variables are ``basic`` (rows) and their ``value``
-    (rows); ``entering`` (rows), to work in.
+    (rows); ``basis`` (rows × rows) and ``entering`` (rows), to work in.
     """
 
     columns: Records
@@ -126,20 +126,14 @@ class Tree(NamedTuple):
     variables: Records
     scaled_room: Floats
     inverse: Floats
+    basis: Floats
     basic: Int64s
     value: Floats
     entering: Floats
     at: Records
 
 
-class Scaled(NamedTuple):
-    """The relaxation in floating point: ``matrix`` (rows × columns), slacks included, and ``worth`` (columns)."""
-
-    matrix: Floats
-    worth: Floats
-
-
-def make_tree(program: Program, own: int, best_worth: int) -> tuple[Tree, Scaled] | None:
+def make_tree(program: Program, own: int, best_worth: int) -> Tree | None:
     """Nothing fixed yet, all slacks basic; ``None`` where the sums of the proof might leave 64 bits.
 
     ``own``: the rows from this one on are cuts. ``best_worth``: only sets worth more are looked for.
@@ -175,16 +169,15 @@ def make_tree(program: Program, own: int, best_worth: int) -> tuple[Tree, Scaled
     unit = float(program.worth.mean())
     table["price_unit"] = unit / scale
     by_column["scaled"] = program.change / scale[program.row]
-    matrix = np.zeros((rows, count + rows))
-    matrix[program.row, owner] = by_column["scaled"]
-    matrix[:, count:] = np.identity(rows)
-    scaled = Scaled(matrix, np.concatenate((program.worth / unit, np.zeros(rows))))
-    at = np.zeros(1, dtype=AT)
+    variables = np.zeros(count + rows, dtype=VARIABLE)
+    variables["cost"][:count], variables["is_high"] = program.worth / unit, True
+    variables["is_basic"][count:] = True
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
+    at = np.zeros(1, dtype=AT)
     at["best_worth"], at["step"] = best_worth // step * step, step
     at["line"], at["own"], at["unit"] = rows, own, unit
     at["digit"], at["point"] = digit, point
-    tree = Tree(
+    return Tree(
         columns=columns,
         rows=table,
         by_column=by_column,
@@ -193,36 +186,12 @@ def make_tree(program: Program, own: int, best_worth: int) -> tuple[Tree, Scaled
         digits=np.zeros((places, rows), dtype=np.int64),
         part=np.zeros(places, dtype=np.int64),
         sums=np.zeros(places + 64 // digit + 2, dtype=np.int64),
-        variables=np.zeros(count + rows, dtype=VARIABLE),
+        variables=variables,
         scaled_room=program.room / scale,
         inverse=np.identity(rows),
+        basis=np.empty((rows, rows)),
         basic=np.arange(count, count + rows),
         value=np.empty(rows),
         entering=np.empty(rows),
         at=at,
     )
-    start_afresh(tree, scaled)
-    return tree, scaled
-
-
-def start_afresh(tree: Tree, scaled: Scaled) -> None:
-    """The basis of the slacks."""
-    count = len(tree.columns)
-    tree.inverse[:], tree.basic[:] = np.identity(len(tree.rows)), np.arange(count, len(scaled.worth))
-    tree.variables["cost"], tree.variables["is_high"] = scaled.worth, True
-    tree.variables["is_basic"] = False
-    tree.variables["is_basic"][count:] = True
-    tree.at["steps"] = 0
-
-
-def compute_afresh(tree: Tree, scaled: Scaled) -> None:
-    """The inverse of the present basis from the program, without the errors that have added up."""
-    try:
-        inverse = np.linalg.inv(scaled.matrix[:, tree.basic])
-    except np.linalg.LinAlgError:
-        start_afresh(tree, scaled)
-        return
-    tree.inverse[:] = inverse.T
-    tree.variables["cost"] = scaled.worth - scaled.worth[tree.basic] @ inverse @ scaled.matrix
-    tree.variables["cost"][tree.basic] = 0.0
-    tree.at["steps"] = 0
