@@ -44,7 +44,7 @@ bench: $(NODE_TOOLS) $(VENV)/.dev ## Measure: liquidity, intake of 10,000 paymen
 bench-gas: $(VENV)/.dev $(NODE_TOOLS) ## Measure what the contracts cost; rewrites docs/gas-snapshot.txt
 	@$(BIN)/python -m tools.bench_gas
 
-bench-liquidity: $(VENV)/.dev ## Measure netting, bounds and simulated days beside references; about six minutes
+bench-liquidity: $(VENV)/.dev ## Measure netting, bounds and simulated days beside references; about four minutes
 	@$(BIN)/python -m tools.bench_liquidity
 
 fuzz: $(NODE_TOOLS) $(VENV)/.dev ## Let hostile actors make a million calls against the contracts' invariants; half an hour

@@ -1,6 +1,6 @@
 """Measures the liquidity package and prints each figure with its reference from the same run.
 
-    python -m tools.bench_liquidity                    every row (``make bench-liquidity``), about six minutes
+    python -m tools.bench_liquidity                    every row (``make bench-liquidity``), about four minutes
     python -m tools.bench_liquidity --only fifo        one row; also --seed
     python -m tools.bench_liquidity --only bypass --long 120     search so many seconds and keep the best found
 
