@@ -147,8 +147,9 @@ def make_tree(program: Program, own: int, best_worth: int) -> Tree | None:
     if digit < 1:
         return None
     dearest = int(np.ceil(np.log2(max(2.0, 16 * float((program.worth[owner] / size).max(initial=0.0))))))
-    point = max(0, min(-(-FRACTION_BITS // digit), (PRICE_BITS - dearest) // digit))
-    places = min(point + -(-dearest // digit), PRICE_BITS // digit)
+    before = min(-(-dearest // digit), PRICE_BITS // digit)
+    point = min(-(-FRACTION_BITS // digit), PRICE_BITS // digit - before)
+    places = before + point
 
     columns = np.zeros(count, dtype=COLUMN)
     columns["worth"], columns["fixed"] = program.worth, FREE

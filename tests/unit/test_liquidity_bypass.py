@@ -180,6 +180,13 @@ def test_a_hundred_obligations_end_with_proof_at_the_optimum_of_highs(seed):
     assert answer.objective == int(program.worth[found.values > 0.5].sum()) * program.worth_scale
 
 
+@pytest.mark.parametrize("scale", [2**bits for bits in range(30, 46)])
+def test_a_proof_holds_whatever_digits_prices_are_cut_into(scale):
+    answers = [resolve(*random_queue(1, banks=8, count=110, scale=one), order="bypass") for one in (1, scale)]
+    assert [answer.proof for answer in answers] == ["optimal", "optimal"]
+    assert answers[1].objective == answers[0].objective * scale
+
+
 def test_compiling_takes_nothing_from_a_search():
     budget = make_budget(0.2, None)
     budget.uncounted(lambda: time.sleep(0.3))
