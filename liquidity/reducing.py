@@ -1,4 +1,5 @@
-"""A program without what is decided from the start: what no other choice can keep out, and what none can let in.
+"""A program without what is decided from the start: what no other choice can keep out, and what none can let in; and
+the components of what is left.
 
 An obligation is *certain* if what it takes fits even when everything that takes from the same rows settles: settling
 it can only help the others. It is *impossible* if what it takes doesn't fit even when everything that gives to that row
@@ -6,6 +7,9 @@ settles. Each one decided changes what is left for the others, so this goes roun
 
 Both hold for whole obligations only. The relaxation settles a tenth of an impossible one and counts it: without them
 the bound falls, by a twentieth where amounts differ widely, and its fractions are a better guide.
+
+Two obligations are connected if both change a row that may bind, or through others that do. Components are decided
+apart, two currencies without PvP, say: the best of all is the best of each, and the bound the sum of the bounds.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from liquidity.arrays import Bools, Int32s, Int64s
 from liquidity.program import Program
@@ -83,3 +89,26 @@ def reduced(program: Program) -> Reduced:
         left = restricted(left, np.flatnonzero(is_open), left.room - used)
         columns = columns[is_open]
     return Reduced(left, columns, settled, int(program.worth[settled].sum()))
+
+
+def components(program: Program, most: int) -> list[tuple[Int64s, Program]]:
+    """The connected components, smallest first: their columns (ascending) and the program of these.
+
+    Of more than ``most`` the smallest are one.
+    """
+    columns, rows = len(program.worth), len(program.room)
+    owner = np.repeat(np.arange(columns), np.diff(program.start))
+    binds = (program.room < program.outflow)[program.row]
+    edges = (owner[binds], columns + program.row[binds])
+    graph = sparse.coo_array((binds[binds], edges), shape=(columns + rows, columns + rows))
+    _, label = connected_components(graph, directed=False)
+    _, label, sizes = np.unique(label[:columns], return_inverse=True, return_counts=True)
+    rank = np.argsort(np.argsort(sizes, kind="stable"))
+    group = np.maximum(rank[label] - max(0, len(sizes) - most), 0)
+    found = []
+    for number in range(min(most, len(sizes))):
+        own = np.flatnonzero(group == number)
+        changed = np.zeros(rows, dtype=np.bool_)
+        changed[program.row[group[owner] == number]] = True
+        found.append((own, restricted(program, own, np.where(changed, program.room, 0))))
+    return found

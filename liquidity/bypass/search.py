@@ -19,8 +19,12 @@ from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
 from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
 from liquidity.cutting import Tightened, tightened
 from liquidity.program import Program
-from liquidity.reducing import reduced
+from liquidity.reducing import components, reduced
 from liquidity.relaxation import Relaxation, solve_relaxation
+
+MOST_COMPONENTS = 8
+"""Searched apart, each with an equal share of what is left of the budget: what the small ones leave goes to the large.
+There are seldom more than two that aren't tiny."""
 
 RELAXATION_SHARE = 0.4
 TIGHTENING_SHARE = 0.1
@@ -87,16 +91,40 @@ def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, Tighten
 def search(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
     """The best set found within the budget, never worth less than ``start``, which must be valid."""
     less = reduced(program)
-    found = _searched(less.program, start[less.columns], budget, seed, jobs)
-    chosen = less.settled.copy()
-    chosen[less.columns] = found.chosen
-    return replace(found, chosen=chosen, worth=found.worth + less.settled_worth, bound=found.bound + less.settled_worth)
+    apart = components(less.program, MOST_COMPONENTS)
+    starts = [start[less.columns[own]] for own, _ in apart]
+    found = _searched_in_turn([component for _, component in apart], starts, budget, seed, jobs)
+    chosen, prices, method = less.settled.copy(), np.zeros(len(program.room)), "certain or impossible from the start"
+    for (own, _), one in zip(apart, found, strict=True):
+        chosen[less.columns[own]] = one.chosen
+        prices, method = prices + one.prices, one.method
+    if len(apart) > 1:
+        method = f"{len(apart)} components, the largest by {method}"
+    worth = less.settled_worth + sum(one.worth for one in found)
+    bound = less.settled_worth + sum(one.bound for one in found)
+    return Found(chosen, worth, bound, prices, method, worth == bound)
+
+
+def _searched_in_turn(
+    programs: list[Program], starts: list[Bools], budget: Budget, seed: int, jobs: int
+) -> list[Found]:
+    """The best found of each: one after the other, then again those not yet proven, while the budget lasts."""
+    found: dict[int, Found] = {}
+    turn = list(range(len(programs)))
+    while turn and not (found and budget.is_spent()):
+        for at, number in enumerate(turn):
+            share = budget.part(1 / (len(turn) - at))
+            before = found.get(number)
+            one = _searched(programs[number], before.chosen if before else starts[number], share, seed, jobs)
+            budget.used += share.used
+            bound = min(one.bound, before.bound) if before else one.bound
+            found[number] = replace(one, bound=bound, is_best=one.worth == bound)
+        turn = [one for one in turn if not found[one].is_best and len(programs[one].worth) <= MIXED_COLUMNS]
+    return [found[number] for number in range(len(programs))]
 
 
 def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
-    """The same where nothing is certain or impossible."""
-    if not len(program.worth):
-        return Found(start, 0, 0, np.zeros(len(program.room)), "certain or impossible from the start", True)
+    """The same where nothing is certain or impossible and all is connected."""
     best = make_state(program, start)
     assert best is not None, "the search starts from a set that may settle"
     bound, relaxed, cut, methods = _bounded(program, budget)

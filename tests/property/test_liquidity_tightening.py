@@ -12,7 +12,7 @@ from liquidity.bypass import exhaustive
 from liquidity.bypass.columns import make_columns
 from liquidity.cutting import cuts_at, tightened, with_rows
 from liquidity.program import make_program
-from liquidity.reducing import reduced
+from liquidity.reducing import components, reduced
 from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
 from tests.waiting import PROFILE, balance_tables, queues, terms, transfer
@@ -170,3 +170,32 @@ def test_a_program_too_large_for_linear_programs_keeps_its_relaxation(monkeypatc
     relaxed = solve_relaxation(program)
     tighter = tightened(program, relaxed, lambda: True)
     assert (tighter.most, tighter.rounds) == (relaxed.most, 0)
+
+
+@SOME
+@given(queues(most=7), balance_tables, terms, st.integers(1, 4))
+def test_the_best_of_the_components_are_together_the_best_there_is(queue, balances, given_terms, most):
+    program = reduced(program_of(queue, balances, given_terms)).program
+    apart = components(program, most)
+    assert sorted(number for own, _ in apart for number in own.tolist()) == list(range(len(program.worth)))
+    assert len(apart) <= most
+    together = np.zeros(len(program.worth), dtype=np.bool_)
+    for own, component in apart:
+        together[own] = max(valid_sets(component), key=lambda chosen: int(component.worth[chosen].sum()))
+    assert (used_by(program, together) <= program.room).all()
+    best = max(int(program.worth[chosen].sum()) for chosen in valid_sets(program))
+    assert int(program.worth[together].sum()) == best
+
+
+def test_currencies_without_pvp_are_components_and_the_smallest_are_put_together():
+    legs = [
+        ("A", "B", "HKD", 5),
+        ("B", "A", "HKD", 4),
+        ("A", "B", "THB", 3),
+        ("C", "D", "USD", 2),
+        ("C", "B", "USD", 2),
+    ]
+    queue = Queue([Obligation(f"T{at}", [Leg(*leg)]) for at, leg in enumerate(legs)])
+    program = program_of(queue, {"C": {"USD": 3}}, {"floors": None, "limits": None})
+    assert [own.tolist() for own, _ in components(program, 8)] == [[2], [0, 1], [3, 4]]
+    assert [own.tolist() for own, _ in components(program, 2)] == [[0, 1, 2], [3, 4]]

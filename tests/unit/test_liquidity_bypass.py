@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -178,6 +179,20 @@ def test_a_hundred_obligations_end_with_proof_at_the_optimum_of_highs(seed):
     mixed = make_mixed(program)
     found = solve_mixed(mixed, np.flatnonzero(everything), everything, mixed.room, nodes=10**6, gap=0.0, seconds=None)
     assert answer.objective == int(program.worth[found.values > 0.5].sum()) * program.worth_scale
+
+
+@pytest.mark.parametrize("objective", ["value", "priority"])
+def test_currencies_without_pvp_are_searched_apart_and_proven_together(objective):
+    drawn, balances = random_queue(4, banks=8, count=220, pvp=0)
+    queue = Queue([replace(one, priority=int(one.legs[0].currency == "THB")) for one in drawn])
+    answer = resolve(queue, balances, order="bypass", objective=objective, work_limit=60)
+    assert answer.proof == "optimal"
+    assert "2 components" in answer.method
+    check_settlement(queue, balances, answer.settled)
+    for code in ("HKD", "THB"):
+        own = Queue([one for one in queue if one.legs[0].currency == code])
+        alone = resolve(own, balances, order="bypass", work_limit=60)
+        assert answer.settled_value[code] == alone.settled_value[code]
 
 
 @pytest.mark.parametrize("scale", [2**bits for bits in range(30, 46)])
