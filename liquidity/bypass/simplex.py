@@ -33,12 +33,11 @@ TIE = 1e-12
 @inner
 def _place(tree: Tree) -> None:
     """Put what is not basic at the bound that its cost asks for, and compute what is basic."""
-    columns, rows = len(tree.columns), len(tree.rows)
+    rows = len(tree.rows)
     for row in range(rows):
         tree.entering[row] = tree.scaled_room[row]
         tree.value[row] = 0.0
-        tree.variables[columns + row].is_high = False
-    for number in range(columns):
+    for number in range(len(tree.columns)):
         one, column = tree.variables[number], tree.columns[number]
         if one.is_basic:
             continue
@@ -46,7 +45,7 @@ def _place(tree: Tree) -> None:
             one.is_high = column.fixed == 1
         elif one.cost != 0.0:
             one.is_high = one.cost > 0.0
-        for entry in range(column.start, column.stop if one.is_high else column.start):
+        for entry in range(one.start, one.stop if one.is_high else one.start):
             tree.entering[tree.by_column[entry].other] -= tree.by_column[entry].scaled
     for row in range(rows):
         for at in range(rows if tree.entering[row] != 0.0 else 0):
@@ -96,7 +95,6 @@ def _set_ratios(tree: Tree, at: int, sign: float) -> float:
 
     The farthest of those is returned, −1 if none does.
     """
-    columns = len(tree.columns)
     farthest = -1.0
     for number in range(len(tree.variables)):
         one = tree.variables[number]
@@ -104,13 +102,10 @@ def _set_ratios(tree: Tree, at: int, sign: float) -> float:
         if one.is_basic:
             continue
         one.entry = 0.0
-        if number >= columns:
-            one.entry = tree.inverse[number - columns, at]
-        else:
-            for entry in range(tree.columns[number].start, tree.columns[number].stop):
-                one.entry += tree.by_column[entry].scaled * tree.inverse[tree.by_column[entry].other, at]
-            if tree.columns[number].fixed != FREE:
-                continue
+        for entry in range(one.start, one.stop):
+            one.entry += tree.by_column[entry].scaled * tree.inverse[tree.by_column[entry].other, at]
+        if _low(tree, number) == _high(tree, number):
+            continue
         if sign * one.entry > LEAST_PIVOT if one.is_high else sign * one.entry < -LEAST_PIVOT:
             one.ratio = abs(one.cost / one.entry)
             farthest = max(farthest, one.ratio)
@@ -129,18 +124,20 @@ def _nearest(tree: Tree) -> int:
 
 
 @inner
-def _move(tree: Tree, number: int, change: float) -> None:
-    """Change a variable that isn't basic; leaves what that changes, per unit, in ``entering``."""
-    columns, rows = len(tree.columns), len(tree.rows)
-    for at in range(rows):
-        tree.entering[at] = tree.inverse[number - columns, at] if number >= columns else 0.0
-    for entry in range(
-        tree.columns[number].start if number < columns else 0, tree.columns[number].stop if number < columns else 0
-    ):
+def _load(tree: Tree, number: int) -> None:
+    """Put into ``entering`` what each basic variable falls by while this one rises by 1."""
+    for at in range(len(tree.entering)):
+        tree.entering[at] = 0.0
+    for entry in range(tree.variables[number].start, tree.variables[number].stop):
         row, scaled = tree.by_column[entry].other, tree.by_column[entry].scaled
-        for at in range(rows):
+        for at in range(len(tree.entering)):
             tree.entering[at] += scaled * tree.inverse[row, at]
-    for at in range(rows):
+
+
+@inner
+def _shift(tree: Tree, change: float) -> None:
+    """Move the variable that is in ``entering``."""
+    for at in range(len(tree.entering)):
         tree.value[at] -= change * tree.entering[at]
 
 
@@ -172,9 +169,7 @@ def _set_prices(tree: Tree, at: int, step: float) -> None:
     """The prices of the present basis, after such a step of the variable at a place."""
     columns = len(tree.columns)
     for row in range(len(tree.rows)):
-        slack = tree.variables[columns + row]
-        price = -slack.cost if step == 0.0 else step * tree.inverse[row, at] - slack.cost
-        tree.rows[row].price = max(0.0, price)
+        tree.rows[row].price = max(0.0, step * tree.inverse[row, at] - tree.variables[columns + row].cost)
 
 
 @inner
@@ -190,18 +185,13 @@ def _inverts(tree: Tree) -> bool:
 
     Not by a library: its threads wait for those of the other searches.
     """
-    columns, rows = len(tree.columns), len(tree.rows)
+    rows = len(tree.rows)
     for at in range(rows):
         for row in range(rows):
             tree.basis[at, row] = tree.inverse[at, row] = 0.0
         tree.inverse[at, at] = 1.0
-        variable = tree.basic[at]
-        if variable >= columns:
-            tree.basis[at, variable - columns] = 1.0
-        for entry in range(
-            tree.columns[variable].start if variable < columns else 0,
-            tree.columns[variable].stop if variable < columns else 0,
-        ):
+        one = tree.variables[tree.basic[at]]
+        for entry in range(one.start, one.stop):
             tree.basis[at, tree.by_column[entry].other] = tree.by_column[entry].scaled
     for row in range(rows):
         largest = row
@@ -212,43 +202,40 @@ def _inverts(tree: Tree) -> bool:
         if abs(pivot) < SINGULAR:
             return False
         _swap(tree, row, largest)
-        for one in range(rows):
-            tree.basis[row, one] /= pivot
-            tree.inverse[row, one] /= pivot
+        for other in range(rows):
+            tree.basis[row, other] /= pivot
+            tree.inverse[row, other] /= pivot
         for at in range(rows):
             factor = tree.basis[at, row]
             if at != row and factor != 0.0:
-                for one in range(rows):
-                    tree.basis[at, one] -= factor * tree.basis[row, one]
-                    tree.inverse[at, one] -= factor * tree.inverse[row, one]
+                for other in range(rows):
+                    tree.basis[at, other] -= factor * tree.basis[row, other]
+                    tree.inverse[at, other] -= factor * tree.inverse[row, other]
     return True
 
 
 @inner
 def _compute_afresh(tree: Tree) -> None:
     """The inverse of the basis and all costs from the program; of the basis of the slacks, where that has none."""
-    columns, rows, unit = len(tree.columns), len(tree.rows), tree.at[0].unit
+    columns, rows = len(tree.columns), len(tree.rows)
     if not _inverts(tree):
         for number in range(columns + rows):
             tree.variables[number].is_basic = number >= columns
-            tree.variables[number].is_high = True
         for at in range(rows):
             tree.basic[at] = columns + at
             for row in range(rows):
                 tree.inverse[row, at] = 1.0 if row == at else 0.0
     for row in range(rows):
-        price = 0.0
+        tree.rows[row].price = 0.0
         for at in range(rows):
-            if tree.basic[at] < columns:
-                price += tree.columns[tree.basic[at]].worth / unit * tree.inverse[row, at]
-        tree.variables[columns + row].cost = -price
-    for number in range(columns):
-        cost = tree.columns[number].worth / unit
-        for entry in range(tree.columns[number].start, tree.columns[number].stop):
-            cost += tree.by_column[entry].scaled * tree.variables[columns + tree.by_column[entry].other].cost
-        tree.variables[number].cost = cost
-    for at in range(rows):
-        tree.variables[tree.basic[at]].cost = 0.0
+            tree.rows[row].price += tree.variables[tree.basic[at]].worth * tree.inverse[row, at]
+    for number in range(columns + rows):
+        one = tree.variables[number]
+        one.cost = one.worth
+        for entry in range(one.start, one.stop):
+            one.cost -= tree.by_column[entry].scaled * tree.rows[tree.by_column[entry].other].price
+        if one.is_basic:
+            one.cost = 0.0
     tree.at[0].steps = 0
 
 
@@ -275,7 +262,8 @@ def solve(tree: Tree, at_least: float) -> None:
             if number >= len(tree.columns) or out <= abs(one.entry):
                 break
             out -= abs(one.entry)  # even at its other bound it doesn't bring the basic one home: flip it and go on
-            _move(tree, number, -1.0 if one.is_high else 1.0)
+            _load(tree, number)
+            _shift(tree, -1.0 if one.is_high else 1.0)
             one.is_high = not one.is_high
             one.ratio = np.inf
             number = _nearest(tree)
@@ -283,10 +271,9 @@ def solve(tree: Tree, at_least: float) -> None:
             _set_prices(tree, at, sign * (max(0.0, farthest) + 2.0 * (worth - at_least) / max(out, FEASIBLE)))
             return
         one = tree.variables[number]
-        _move(tree, number, 0.0)
+        _load(tree, number)
         change = (tree.value[at] - bound) / tree.entering[at]
-        for place in range(len(tree.value)):
-            tree.value[place] -= change * tree.entering[place]
+        _shift(tree, change)
         tree.value[at] = (1.0 if one.is_high else 0.0) + change
         tree.variables[tree.basic[at]].is_high = bound == 1.0
         _pivot(tree, at, number)

@@ -56,11 +56,21 @@ ENTRY = np.dtype([("change", np.int64), ("other", np.int64), ("scaled", np.float
 """An entry of a column or of a row: how much, in which row or column, and how much of that row's scale."""
 
 VARIABLE = np.dtype(
-    [("cost", np.float64), ("entry", np.float64), ("ratio", np.float64), ("is_basic", np.bool_), ("is_high", np.bool_)],
+    [
+        ("worth", np.float64),
+        ("start", np.int64),
+        ("stop", np.int64),
+        ("cost", np.float64),
+        ("entry", np.float64),
+        ("ratio", np.float64),
+        ("is_basic", np.bool_),
+        ("is_high", np.bool_),
+    ],
     align=True,
 )
-"""A variable of the relaxation, a column or after those a row's slack: what a unit more is worth, its entry in the
-row looked at, how far that row's price may go before it wants to move; whether it is basic, else whether at 1."""
+"""A variable of the relaxation, a column or after those a row's slack: ``worth``, scaled; its entries; ``cost``, what a
+unit more is worth at the present prices; its ``entry`` in the row looked at; the ``ratio``, how far that row's price
+may go before it wants to move; whether it is basic, else whether at 1."""
 
 LEVEL = np.dtype(
     [
@@ -154,25 +164,28 @@ def make_tree(program: Program, own: int, best_worth: int) -> Tree | None:
     columns = np.zeros(count, dtype=COLUMN)
     columns["worth"], columns["fixed"] = program.worth, FREE
     columns["start"], columns["stop"] = program.start[:-1], program.start[1:]
-    by_column = np.zeros(len(owner), dtype=ENTRY)
-    by_column["change"], by_column["other"] = program.change, program.row
+    bounds = np.concatenate((program.start, len(owner) + np.arange(1, rows + 1)))
+    by_column = np.zeros(bounds[-1], dtype=ENTRY)
+    by_column["change"][: len(owner)] = program.change
+    by_column["other"] = np.concatenate((program.row, np.arange(rows)))
     order = np.argsort(program.row, kind="stable")
     by_row = np.zeros(len(owner), dtype=ENTRY)
     by_row["change"], by_row["other"] = program.change[order], owner[order]
-    bounds = np.searchsorted(program.row[order], np.arange(rows + 1))
+    ends = np.searchsorted(program.row[order], np.arange(rows + 1))
     table = np.zeros(rows, dtype=ROW)
-    table["room"], table["start"], table["stop"] = program.room, bounds[:-1], bounds[1:]
+    table["room"], table["start"], table["stop"] = program.room, ends[:-1], ends[1:]
     np.add.at(table["least"], program.row, np.minimum(program.change, 0))
     np.add.at(table["most"], program.row, np.maximum(program.change, 0))
     table["line"], table["in_line"] = np.arange(rows), True
 
-    scale = np.maximum(used, 1.0) / np.maximum(np.diff(bounds), 1)
+    scale = np.maximum(used, 1.0) / np.maximum(np.diff(ends), 1)
     unit = float(program.worth.mean())
     table["price_unit"] = unit / scale
-    by_column["scaled"] = program.change / scale[program.row]
+    by_column["scaled"] = np.concatenate((program.change / scale[program.row], np.ones(rows)))
     variables = np.zeros(count + rows, dtype=VARIABLE)
-    variables["cost"][:count], variables["is_high"] = program.worth / unit, True
-    variables["is_basic"][count:] = True
+    variables["start"], variables["stop"] = bounds[:-1], bounds[1:]
+    variables["worth"][:count] = variables["cost"][:count] = program.worth / unit
+    variables["is_high"][:count], variables["is_basic"][count:] = True, True
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))
     at = np.zeros(1, dtype=AT)
     at["best_worth"], at["step"] = best_worth // step * step, step
