@@ -16,19 +16,20 @@ T. Achterberg, *Constraint Integer Programming* (Berlin, 2007), for pseudocosts,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from liquidity.arrays import Bools, Int64s
 from liquidity.bypass.branching_kernel import branch, start_again
 from liquidity.bypass.budget import Budget
+from liquidity.bypass.parts import used_by
 from liquidity.bypass.state import State, make_state
-from liquidity.bypass.tree import COLUMN, Tree, make_tree
+from liquidity.bypass.tree import Tree, make_tree
+from liquidity.compiling import is_ready
 from liquidity.cutting import Tightened, tightened, with_rows
 from liquidity.model import Leg, Obligation, Queue
 from liquidity.program import Program, make_program
-from liquidity.reducing import reduced, restricted, summed
+from liquidity.reducing import reduced, restricted
 from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
 
@@ -53,9 +54,8 @@ LEAST_FIXED = 3
 """Where so many of the columns are fixed for good, the others become a program of their own."""
 
 
-@cache
 def compile_ahead() -> None:
-    """Compile the search, or load it where that was done before; seconds the first time on a machine."""
+    """Compile the search, or load it where that was done before; some fifteen seconds the first time on a machine."""
     queue = Queue([Obligation("T1", [Leg("HK1", "HK2", "HKD", 1)])])
     program = make_program(queue, make_terms({}, None, None), make_rates(None))
     tree = None if program is None else make_tree(program, len(program.room), 0)
@@ -65,7 +65,7 @@ def compile_ahead() -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _Rest:
     """A program of some of the whole's columns, the others decided: its best set with ``settled`` is the best there is,
     unless the best set known is.
 
@@ -89,21 +89,24 @@ def _tree_of(program: Program, cut: Tightened, best_worth: int) -> Tree | None:
 class Branching:
     """The search of a program. ``bound``: no set is worth more; ``is_ended``: nor more than the best set found.
 
-    ``is_able``: whether the program is small enough in columns and in sums; else it finds nothing.
+    ``is_able``: whether the program is small enough in columns and in sums; else it finds nothing. ``has_begun``:
+    whether it has had a turn.
     """
 
     def __init__(self, program: Program, cut: Tightened) -> None:
         count = len(program.worth)
-        self.bound, self.is_ended = cut.most, False
+        self.bound, self.is_ended, self.has_begun = cut.most, False, False
         self.program = program
-        self._part = _Part(program, np.arange(count), np.zeros(count, dtype=np.bool_), 0)
-        self._learnt = np.zeros(count, dtype=COLUMN)
+        self._rest = _Rest(program, np.arange(count), np.zeros(count, dtype=np.bool_), 0)
         self._run_nodes, self._run_start = FIRST_NODES, 0
         self._tree = _tree_of(program, cut, 0)
         self.is_able = self._tree is not None
 
     def go_on(self, best: State, budget: Budget) -> State:
-        """``best``, or a better set found within the budget."""
+        """``best``, or a better set found within the budget; by the clock only once the search is compiled."""
+        if self._tree is None or not (budget.seconds is None or is_ready(start_again, compile_ahead)):
+            return best
+        self.has_begun = True
         while self._tree is not None and not self.is_ended and budget.granted():
             best = self._call(self._tree, best, budget)
         return best
@@ -112,7 +115,7 @@ class Branching:
         """Go on for as many nodes as count as one solver call."""
         at = tree.at
         step = int(at["step"][0])
-        known = (best.worth - self._part.settled_worth) // step * step
+        known = (best.worth - self._rest.settled_worth) // step * step
         if known > int(at["best_worth"][0]):
             at["best_worth"] = known
             start_again(tree)
@@ -133,43 +136,39 @@ class Branching:
                 return self._plant(tree, fixed, best, budget)
             if int(at["nodes"][0]) - self._run_start >= self._run_nodes:
                 start_again(tree)
-                self._run_start, self._run_nodes = int(at["nodes"][0]), int(self._run_nodes * GROWTH)
+                self._run_start, self._run_nodes = int(at["nodes"][0]), self._run_nodes * GROWTH
         return best
 
     def _state(self, is_best: Bools) -> State:
-        """The set that settles these of the part's columns, checked again."""
-        chosen = self._part.settled.copy()
-        chosen[self._part.columns[is_best]] = True
+        """The set that settles these of the rest's columns, checked again."""
+        chosen = self._rest.settled.copy()
+        chosen[self._rest.columns[is_best]] = True
         state = make_state(self.program, chosen)
         assert state is not None, "what is kept may settle"
         return state
 
     def _plant(self, tree: Tree, fixed: int, best: State, budget: Budget) -> State:
         """Decide the columns that were fixed first, and make a tree of the others, with cuts of their own."""
-        part, columns = self._part, tree.columns
-        self._learnt[part.columns] = columns
+        rest, columns = self._rest, tree.columns
         is_free = np.ones(len(columns), dtype=np.bool_)
         is_free[columns["trail"][:fixed]] = False
         settles = ~is_free & (columns["fixed"] == 1)
-        owner = np.repeat(np.arange(len(columns)), np.diff(part.program.start))
-        used = summed(part.program.row, np.where(settles[owner], part.program.change, 0), len(part.program.room))
-        less = reduced(restricted(part.program, np.flatnonzero(is_free), part.program.room - used))
-        numbers = part.columns[is_free]
-        settled = part.settled.copy()
-        settled[part.columns[settles]] = settled[numbers[less.settled]] = True
+        room = rest.program.room - used_by(rest.program, settles)
+        less = reduced(restricted(rest.program, np.flatnonzero(is_free), room))
+        kept = np.flatnonzero(is_free)[less.columns]
+        settled = rest.settled.copy()
+        settled[rest.columns[settles]] = settled[rest.columns[is_free][less.settled]] = True
         worth = int(self.program.worth[settled].sum())
-        self._part = _Part(less.program, numbers[less.columns], settled, worth)
-        if not len(self._part.columns):
-            self.is_ended = True
+        self._rest, self._tree, self._run_start = _Rest(less.program, rest.columns[kept], settled, worth), None, 0
+        if not len(kept):
             state = make_state(self.program, settled)
             best = state if state is not None and state.worth > best.worth else best
-            self.bound = best.worth
+            self.bound, self.is_ended = best.worth, True
             return best
         cut = tightened(less.program, solve_relaxation(less.program), lambda: not budget.is_late())
         self.bound = min(self.bound, max(best.worth, worth + cut.most))
         self._tree = _tree_of(less.program, cut, best.worth - worth)
-        self._run_start = 0
         if self._tree is not None:
             for name in ("fall", "falls"):
-                self._tree.columns[name] = self._learnt[name][self._part.columns]
+                self._tree.columns[name] = columns[name][kept]
         return best

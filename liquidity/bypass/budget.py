@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from liquidity.errors import InvalidField, shown
@@ -41,19 +40,13 @@ class Budget:
         """Whether the search must end now."""
         return self.left() <= 0
 
-    def uncounted(self, action: Callable[[], None]) -> None:
-        """Do something that no search should lose seconds for."""
-        since = time.monotonic()
-        action()
-        self.started += time.monotonic() - since
-
     def end(self) -> None:
         """No seconds more, for whoever searches with it."""
         self.seconds = 0.0
 
     def is_late(self) -> bool:
         """Whether the seconds are over, whatever work is left."""
-        return self.seconds is not None and time.monotonic() - self.started >= self.seconds
+        return self.seconds_left() == 0
 
     def left(self) -> float:
         """Share of the budget that is left, 0 to 1."""

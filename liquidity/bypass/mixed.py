@@ -29,13 +29,6 @@ class Mixed:
     worth_unit: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """Values 0 to 1 of the columns asked for."""
-
-    values: Floats
-
-
 def _unit(amounts: Int64s) -> float:
     """A power of two that brings the median to about :data:`TYPICAL`, never below 1."""
     median = float(np.median(np.abs(amounts))) if len(amounts) else 1.0
@@ -59,8 +52,8 @@ def solve_mixed(
     nodes: int,
     gap: float,
     seconds: float | None,
-) -> Answer | None:
-    """Most worth over the ``free`` columns within ``room``, those marked ``binary`` 0 or 1, the others between.
+) -> Floats | None:
+    """Values of the ``free`` columns worth most within ``room``: those marked ``binary`` 0 or 1, the others between.
 
     Stops after ``nodes``, after ``seconds``, where given, or within ``gap`` (relative); ``None`` where it has found
     nothing by then.
@@ -77,4 +70,4 @@ def solve_mixed(
         bounds=Bounds(0, 1),
         options=options,
     )
-    return None if found.x is None else Answer(found.x)
+    return None if found.x is None else np.asarray(found.x)

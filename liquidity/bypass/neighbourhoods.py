@@ -59,7 +59,7 @@ def improved_part(
     answer = solve_mixed(mixed, columns, binary, room, nodes=NODES, gap=GAP, seconds=seconds)
     if answer is None:
         return None
-    now = answer.values > 0.5
+    now = answer > 0.5
     worth = program.worth[columns]
     gained = int(worth[now].sum()) - int(worth[was].sum())
     return Part(columns, now) if gained > 0 else None

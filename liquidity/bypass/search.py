@@ -11,7 +11,7 @@ import numpy as np
 
 from liquidity.arrays import Bools, Floats
 from liquidity.bypass.annealing import annealed
-from liquidity.bypass.branching import Branching, compile_ahead
+from liquidity.bypass.branching import Branching
 from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import SECONDS, applied, deal, improved_part
@@ -140,9 +140,7 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     mixed, branching = make_mixed(program), Branching(program, cut)
     starts = [partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS]
     if branching.is_able:
-        budget.uncounted(compile_ahead)
         starts.insert(0, partial(_whole, mender, mixed, budget))
-        methods.append(BRANCHED)
         best = _branched(branching, best, budget, BRANCHING_SHARE)
     if not branching.is_ended:
         methods += [STARTED, "neighbourhood search"]
@@ -153,6 +151,8 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
                 if best.worth == bound:
                     break
             best = _neighbourhoods(mixed, best, bound, branching, budget, seed, threads, max(1, jobs))
+    if branching.has_begun:
+        methods.append(BRANCHED)
     return _found(best, min(bound, branching.bound), relaxed, methods)
 
 
@@ -183,7 +183,7 @@ def _whole(mender: Mender, mixed: Mixed, budget: Budget) -> State | None:
     binary = np.ones(len(everything), dtype=np.bool_)
     seconds = budget.seconds_left(WHOLE_SHARE)
     answer = solve_mixed(mixed, everything, binary, mixed.room, nodes=WHOLE_NODES, gap=WHOLE_GAP, seconds=seconds)
-    return None if answer is None else made_valid(mender, answer.values > 0.5)
+    return None if answer is None else made_valid(mender, answer > 0.5)
 
 
 def _branched(branching: Branching, best: State, budget: Budget, share: float) -> State:

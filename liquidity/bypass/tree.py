@@ -119,10 +119,11 @@ PRODUCT_BITS = 61
 class Tree(NamedTuple):
     """A program being searched.
 
-    ``by_column``, ``by_row``: entries. ``digits`` (places × rows): of the prices; ``part`` (places) and ``sums``, to
-    add up a column and the bound in. The relaxation, see :mod:`liquidity.bypass.simplex`: ``scaled_room`` (rows); of
-    the basis its ``inverse``, transposed (rows × rows), which variables are ``basic`` (rows) and their ``value``
-    (rows); ``basis`` (rows × rows) and ``entering`` (rows), to work in.
+    ``by_column``: entries of the columns, then of the slacks; ``by_row``: of the rows. ``digits`` (places × rows): of
+    the prices; ``part`` (places) and ``sums``, to add up a column and the bound in. The relaxation, see
+    :mod:`liquidity.bypass.simplex`: ``scaled_room`` (rows); of the basis its ``inverse``, transposed (rows × rows),
+    which variables are ``basic`` (rows) and their ``value`` (rows); ``basis`` (rows × rows) and ``entering`` (rows), to
+    work in.
     """
 
     columns: Records

@@ -141,11 +141,7 @@ def test_every_currency_sums_to_what_it_was(queue, balances, given_terms):
 
 def branched(queue, balances, given_rates, given_terms, budget):
     """The program, and what branch and bound alone makes of it from nothing settled."""
-    rates_of, terms_of = (
-        make_rates(given_rates),
-        make_terms(balances, **given_terms),
-    )
-    program = make_program(queue, terms_of, rates_of)
+    program = make_program(queue, make_terms(balances, **given_terms), make_rates(given_rates))
     nothing = make_state(program, np.zeros(len(program.worth), dtype=bool))
     branching = Branching(program, tightened(program, solve_relaxation(program), lambda: True))
     return program, branching, branching.go_on(nothing, budget)

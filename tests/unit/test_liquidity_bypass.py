@@ -1,17 +1,29 @@
 """Most value in free order: small cases that can be followed by hand, limits of the search, and the command line."""
 
 import json
+import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from liquidity import InvalidField, InvalidSettlement, Leg, Limits, Obligation, Queue, check_settlement, resolve
+from liquidity import (
+    InvalidField,
+    InvalidSettlement,
+    Leg,
+    Limits,
+    Obligation,
+    Queue,
+    check_settlement,
+    compiling,
+    resolve,
+)
+from liquidity.bypass import branching
 from liquidity.bypass.annealing import annealed
 from liquidity.bypass.budget import make_budget
 from liquidity.bypass.mixed import make_mixed, solve_mixed
@@ -178,7 +190,7 @@ def test_a_hundred_obligations_end_with_proof_at_the_optimum_of_highs(seed):
     everything = np.ones(len(program.worth), dtype=bool)
     mixed = make_mixed(program)
     found = solve_mixed(mixed, np.flatnonzero(everything), everything, mixed.room, nodes=10**6, gap=0.0, seconds=None)
-    assert answer.objective == int(program.worth[found.values > 0.5].sum()) * program.worth_scale
+    assert answer.objective == int(program.worth[found > 0.5].sum()) * program.worth_scale
 
 
 @pytest.mark.parametrize("objective", ["value", "priority"])
@@ -202,11 +214,58 @@ def test_a_proof_holds_whatever_digits_prices_are_cut_into(scale):
     assert answers[1].objective == answers[0].objective * scale
 
 
-def test_compiling_takes_nothing_from_a_search():
-    budget = make_budget(0.2, None)
-    budget.uncounted(lambda: time.sleep(0.3))
+def test_by_the_clock_a_search_goes_without_branch_and_bound_until_that_is_compiled(monkeypatch):
+    queue, balances = random_queue(1, banks=8, count=110, pvp=0.3)
+    monkeypatch.setattr(branching, "is_ready", lambda *_: False)
+    without = resolve(queue, balances, order="bypass", time_limit_s=0.5)
+    assert "branch and bound" not in without.method
+    assert without.objective <= without.upper_bound
+    assert "branch and bound" in resolve(queue, balances, order="bypass", work_limit=20).method
+    monkeypatch.setattr(branching, "is_ready", lambda *_: True)
+    answer = resolve(queue, balances, order="bypass", time_limit_s=60)
+    assert answer.proof == "optimal"
+    assert "branch and bound" in answer.method
+
+
+def test_what_is_not_compiled_yet_another_process_compiles_once(monkeypatch, tmp_path):
+    source, begun = tmp_path / "kernels.py", []
+    source.touch()
+    kernel = SimpleNamespace(
+        __name__="kernel",
+        signatures=[],
+        stats=SimpleNamespace(cache_path=str(tmp_path)),
+        py_func=SimpleNamespace(__code__=SimpleNamespace(co_filename=str(source))),
+    )
+    monkeypatch.setattr(compiling, "begin", begun.append)
+    assert not compiling.is_ready(kernel, branching.compile_ahead)
+    assert not compiling.is_ready(kernel, branching.compile_ahead)
+    assert begun == [branching.compile_ahead]
+    monkeypatch.setattr(compiling, "AGAIN_S", -1.0)
+    assert not compiling.is_ready(kernel, branching.compile_ahead)
+    assert len(begun) == 2
+    on_disk = tmp_path / "kernels.kernel-7.py311.nbi"
+    on_disk.touch()
+    os.utime(on_disk, (source.stat().st_mtime + 1,) * 2)
+    assert compiling.is_ready(kernel, branching.compile_ahead)
+    os.utime(on_disk, (source.stat().st_mtime - 1,) * 2)
+    assert not compiling.is_ready(kernel, branching.compile_ahead)
+    kernel.signatures.append("loaded")
+    assert compiling.is_ready(kernel, branching.compile_ahead)
+
+
+def test_another_process_keeps_on_disk_what_it_compiles():
+    assert compiling.begin(branching.compile_ahead).wait(timeout=300) == 0
+    fresh = (
+        "from liquidity.bypass.branching import compile_ahead, start_again\n"
+        "from liquidity.compiling import is_ready\n"
+        "raise SystemExit(not is_ready(start_again, compile_ahead))"
+    )
+    assert subprocess.run([sys.executable, "-c", fresh], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_a_budget_that_is_ended_is_late():
+    budget = make_budget(60, None)
     assert not budget.is_late()
-    assert not budget.is_spent()
     budget.end()
     assert budget.is_late()
 
