@@ -7,13 +7,16 @@ unit. Room that is left counts at the relaxation's price, up to a limit that fal
 wait for the one that takes its place. Cooling settles large obligations first and small ones last, as they balance
 what the large ones leave.
 
-It takes rounds. After each, rows that are still overdrawn get dearer, until nothing is.
+It takes rounds. After each, rows that are still overdrawn get dearer, until nothing is. Small queues are also melted:
+one long round with heat enough to decide all but the largest obligations anew, whose set is then mended with little.
 Fractions guide; whether a set may settle is decided in exact integers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
@@ -30,6 +33,13 @@ liquidity leaves no other way, more of it has to be taken apart."""
 
 COLD = 0.0005
 """Where cooling ends: less than the smallest payments of interest are worth."""
+
+MELTING_HEATS = (2.0, 8.0)
+MELTING_FLIPS = 1500
+"""Where melting begins, by turns; and how long it takes, per column."""
+
+MENDING_HEATS = (0.1, 0.5, 2.0)
+"""What melting leaves overdrawn is mended with the first of these that does."""
 
 ROUNDS = 40
 """Of each heat. Where that many don't lead to a valid set, more seldom do. Many short ones end sooner than few long."""
@@ -120,15 +130,47 @@ def flip_around(
                 slack[row[entry]] -= sign * change[entry]
 
 
-def annealed(mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed: int) -> State | None:
+def _flipped(
+    program: Program, scaled: _Scaled, price: Floats, chosen: Bools, hot: float, flips: int, seed: int
+) -> Bools:
+    """Flip columns in ``chosen``, in place, while it cools; which rows are overdrawn then."""
+    used = np.bincount(program.row, scaled.change * np.repeat(chosen, np.diff(program.start)), len(program.room))
+    shape = (program.start, program.row, scaled.change, scaled.worth, scaled.value)
+    flip_around(*shape, price, chosen, scaled.aim - used, hot, COLD, flips, seed)
+    overdrawn: Bools = slack_of(program.start, program.row, program.change, program.room, chosen) < 0
+    return overdrawn
+
+
+def melted(mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed: int) -> State | None:
+    """The best of many sets, each melted from ``begin`` and mended, until the budget ends; as :func:`annealed`."""
+    program = mender.program
+    scaled = _scaled(program, mender.scale, prices)
+    price = np.full(len(program.room), PRICE)
+    best: State | None = None
+    for number, hot in enumerate(cycle(MELTING_HEATS)):
+        if not budget.granted():
+            return best
+        chosen = begin.copy()
+        _flipped(program, scaled, price, chosen, hot, MELTING_FLIPS * len(chosen), seed + number)
+        state = annealed(mender, chosen, prices, budget, seed + number, MENDING_HEATS)
+        if state is not None and (best is None or state.worth > best.worth):
+            best = state
+    return best
+
+
+def annealed(
+    mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed: int, heats: Sequence[float] = HEATS
+) -> State | None:
     """A valid set near ``begin``, or the best that repair makes on the way; ``None`` where it makes none.
 
-    ``prices`` (rows): worth of one more unit of room. It ends where a round leaves nothing overdrawn.
+    ``prices`` (rows): worth of one more unit of room. ``heats``: tried in turn. It ends where a round leaves nothing
+    overdrawn.
     """
     program = mender.program
     scaled = _scaled(program, mender.scale, prices)
     best = made_valid(mender, begin)
-    for hot in HEATS:
+    flips = min(MOST_FLIPS, FLIPS_PER_COLUMN * len(begin))
+    for hot in heats:
         chosen = begin.copy()
         price = np.full(len(program.room), PRICE)
         for number in range(ROUNDS):
@@ -136,14 +178,7 @@ def annealed(mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed:
                 return best
             if number % ROUNDS_PER_CALL == 0:
                 budget.take()
-            used = np.bincount(
-                program.row, scaled.change * np.repeat(chosen, np.diff(program.start)), len(program.room)
-            )
-            slack = scaled.aim - used
-            flips = min(MOST_FLIPS, FLIPS_PER_COLUMN * len(chosen))
-            shape = (program.start, program.row, scaled.change, scaled.worth, scaled.value)
-            flip_around(*shape, price, chosen, slack, hot, COLD, flips, seed + number)
-            short = slack_of(program.start, program.row, program.change, program.room, chosen) < 0
+            short = _flipped(program, scaled, price, chosen, hot, flips, seed + number)
             state = made_valid(mender, chosen)
             if state is not None and (best is None or state.worth > best.worth):
                 best = state

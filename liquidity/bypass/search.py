@@ -10,7 +10,7 @@ from operator import call
 import numpy as np
 
 from liquidity.arrays import Bools, Floats
-from liquidity.bypass.annealing import annealed
+from liquidity.bypass.annealing import annealed, melted
 from liquidity.bypass.branching import Branching
 from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
@@ -46,6 +46,10 @@ BRANCHING_SHARE = 0.1
 CALLS_BESIDE = 2
 ALONE_SHARE = 0.1
 """Solver calls of branch and bound beside two parts; its share of the seconds where they must wait for it."""
+
+MELTING_COLUMNS = 3_000
+MELTING_SHARE = 0.3
+"""Up to here annealing decides nearly everything anew, for so much of the budget; beyond, relax and fix does better."""
 
 WHOLE_NODES = 20
 WHOLE_SHARE = 0.5
@@ -139,6 +143,8 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
         return _found(best, bound, relaxed, [*methods, STARTED])
     mixed, branching = make_mixed(program), Branching(program, cut)
     starts = [partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS]
+    if len(program.worth) <= MELTING_COLUMNS:
+        starts.insert(0, partial(_melted_in_part, mender, relaxed, budget, seed))
     if branching.is_able:
         starts.insert(0, partial(_whole, mender, mixed, budget))
         best = _branched(branching, best, budget, BRANCHING_SHARE)
@@ -172,6 +178,14 @@ def _started_in_part(mender: Mender, relaxed: Relaxation, budget: Budget, seed: 
     """The same within a part of the budget."""
     part = budget.part(START_SHARE)
     state = _started(mender, relaxed, part, seed, gap)
+    budget.used += part.used
+    return state
+
+
+def _melted_in_part(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int) -> State | None:
+    """What melting makes of the rounded relaxation within a part of the budget."""
+    part = budget.part(MELTING_SHARE)
+    state = melted(mender, relaxed.x > 0.5, relaxed.prices, part, seed)
     budget.used += part.used
     return state
 

@@ -24,7 +24,7 @@ from liquidity import (
     resolve,
 )
 from liquidity.bypass import branching
-from liquidity.bypass.annealing import annealed
+from liquidity.bypass.annealing import annealed, melted
 from liquidity.bypass.budget import make_budget
 from liquidity.bypass.mixed import make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import applied, deal, improved_part
@@ -178,6 +178,20 @@ def test_a_set_that_overdraws_a_little_is_annealed_to_a_valid_one_worth_nearly_a
     assert state.slack.min() >= 0
     assert state.worth >= made_valid(mender, rounded).worth
     assert Fraction(9, 10) * relaxed.most < state.worth <= relaxed.most
+
+
+def test_melting_finds_much_more_than_repair_and_the_same_for_a_seed():
+    queue, balances = random_queue(7, banks=30, count=600)
+    scarce = {bank: {code: amount // 20 for code, amount in row.items()} for bank, row in balances.items()}
+    program = program_of(queue, scarce)
+    relaxed = solve_relaxation(program)
+    mender = make_mender(program, relaxed.margin)
+    first, second = (melted(mender, relaxed.x > 0.5, relaxed.prices, make_budget(None, 8), 5) for _ in range(2))
+    assert first.worth == second.worth == make_state(program, first.chosen).worth
+    assert np.array_equal(first.chosen, second.chosen)
+    repaired = made_valid(mender, relaxed.x > 0.5)
+    assert repaired.worth * 5 // 4 < first.worth <= relaxed.most
+    assert melted(mender, relaxed.x > 0.5, relaxed.prices, make_budget(None, 8).part(0), 5) is None
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
