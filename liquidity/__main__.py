@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,20 +28,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_REFUSED, f"{message}; try: {self.prog} --help\n".replace("\n", " ").rstrip() + "\n")
-
-
-@contextmanager
-def _solvers_silenced() -> Iterator[None]:
-    """HiGHS prints a line of its own now and then, past Python; only the answer may stand on standard output."""
-    sys.stdout.flush()
-    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nothing)
 
 
 def _seconds(text: str) -> float:
@@ -100,25 +84,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "simulate":
-            with _solvers_silenced():
-                answer = run_simulate(options)
-            print(answer)
+            print(run_simulate(options))
             return 0
         case = read_case(options.case)
         started = time.perf_counter()
-        with _solvers_silenced():
-            resolution = resolve(
-                case.queue,
-                case.balances,
-                order=options.order,
-                floors=case.floors,
-                limits=case.limits,
-                rates=case.rates,
-                time_limit_s=options.time_limit,
-                work_limit=options.work_limit,
-                objective=options.objective,
-                seed=options.seed,
-            )
+        resolution = resolve(
+            case.queue,
+            case.balances,
+            order=options.order,
+            floors=case.floors,
+            limits=case.limits,
+            rates=case.rates,
+            time_limit_s=options.time_limit,
+            work_limit=options.work_limit,
+            objective=options.objective,
+            seed=options.seed,
+        )
         elapsed_s = time.perf_counter() - started
     except LiquidityError as error:
         print(error, file=sys.stderr)

@@ -250,10 +250,10 @@ def _with_binaries(program: Program, largest: int, seconds: float | None) -> int
     A program whose columns the simplex method is not asked to solve gets none: the root alone would take minutes.
     """
     import numpy as np
-    from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csc_matrix
 
     from liquidity.relaxation import SIMPLEX_COLUMNS, condense
+    from liquidity.solver import branch_and_cut
 
     filled = np.flatnonzero(np.diff(program.start))
     by_worth = filled[np.argsort(-program.worth[filled], kind="stable")]
@@ -267,17 +267,15 @@ def _with_binaries(program: Program, largest: int, seconds: float | None) -> int
     unit = float(condensed.worth.mean())
     upper = np.where(binary, 1.0, condensed.worth / unit)
     change = condensed.change / unit / np.repeat(upper, np.diff(condensed.start))
-    answer = milp(
-        -condensed.worth / unit / upper,
-        integrality=binary.astype(np.int64),
-        bounds=Bounds(np.zeros(columns), upper),
-        constraints=LinearConstraint(
-            csc_matrix((change, condensed.row, condensed.start), shape=(rows, columns)), ub=condensed.room / unit
-        ),
-        options={
-            "mip_rel_gap": 0.0 if columns <= EXACT_COLUMNS else GAP,
-            **({"node_limit": NODES} if seconds is None else {"time_limit": seconds}),
-        },
+    answer = branch_and_cut(
+        condensed.worth / unit / upper,
+        csc_matrix((change, condensed.row, condensed.start), shape=(rows, columns)),
+        condensed.room / unit,
+        binary,
+        upper,
+        gap=0.0 if columns <= EXACT_COLUMNS else GAP,
+        nodes=NODES if seconds is None else None,
+        seconds=seconds,
     )
     bound = getattr(answer, "mip_dual_bound", None)
     if bound is None or not np.isfinite(bound):

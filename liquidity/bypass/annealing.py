@@ -36,7 +36,8 @@ COLD = 0.0005
 
 MELTING_HEATS = (2.0, 8.0)
 MELTING_FLIPS = 1500
-"""Where melting begins, by turns; and how long it takes, per column."""
+MELTINGS = 50
+"""Where melting begins, by turns; how long it takes, per column; how often it is done at most: more seldom help."""
 
 MENDING_HEATS = (0.1, 0.5, 2.0)
 """What melting leaves overdrawn is mended with the first of these that does."""
@@ -142,12 +143,12 @@ def _flipped(
 
 
 def melted(mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed: int) -> State | None:
-    """The best of many sets, each melted from ``begin`` and mended, until the budget ends; as :func:`annealed`."""
+    """The best of many sets, each melted from ``begin`` and mended; as :func:`annealed`."""
     program = mender.program
     scaled = _scaled(program, mender.scale, prices)
     price = np.full(len(program.room), PRICE)
     best: State | None = None
-    for number, hot in enumerate(cycle(MELTING_HEATS)):
+    for number, hot in zip(range(MELTINGS), cycle(MELTING_HEATS), strict=False):
         if not budget.granted():
             return best
         chosen = begin.copy()

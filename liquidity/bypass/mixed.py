@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from liquidity.arrays import Bools, Floats, Int64s
 from liquidity.program import Program
+from liquidity.solver import branch_and_cut
 
 TYPICAL = 1024.0
 """The median amount is scaled to about this: HiGHS's absolute tolerances (1e-6) then mean a billionth of it."""
@@ -60,14 +60,6 @@ def solve_mixed(
     """
     if seconds is not None and seconds <= 0:
         return None
-    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
-    if seconds is not None:
-        options["time_limit"] = seconds
-    found = milp(
-        -mixed.worth[free],
-        constraints=LinearConstraint(mixed.entries[:, free], -np.inf, room),
-        integrality=binary.astype(np.int8),
-        bounds=Bounds(0, 1),
-        options=options,
-    )
+    entries = mixed.entries[:, free]
+    found = branch_and_cut(mixed.worth[free], entries, room, binary, 1.0, gap=gap, nodes=nodes, seconds=seconds)
     return None if found.x is None else np.asarray(found.x)

@@ -52,31 +52,30 @@ def solve_part(
     within the relative ``gap``; ``None`` where HiGHS has nothing by then.
     """
     from scipy import sparse
-    from scipy.optimize import Bounds, LinearConstraint, milp
 
     from liquidity.relaxation import condense
+    from liquidity.solver import branch_and_cut
 
     merged = condense(part, binary)
     columns, rows = len(merged.worth), len(merged.room)
     if not columns:
         return Solved(np.ones(len(part.worth)), float(part.worth.sum()), False)
     overdrafts = rows if elastic else 0
-    integrality = np.zeros(columns + overdrafts, dtype=np.int8)
-    integrality[merged.member[np.searchsorted(merged.columns, binary)]] = 1
+    whole = np.zeros(columns + overdrafts, dtype=np.bool_)
+    whole[merged.member[np.searchsorted(merged.columns, binary)]] = True
     unit = float(merged.worth.mean())
     entries = sparse.csc_matrix((merged.change / unit, merged.row, merged.start), shape=(rows, columns))
     if elastic:
         entries = sparse.hstack((entries, -sparse.identity(rows)), format="csc")
-    bounds = Bounds(0.0, np.concatenate((np.ones(columns), np.full(overdrafts, np.inf))))
-    options: dict[str, float | int] = {"node_limit": nodes, "mip_rel_gap": gap}
-    if seconds is not None:
-        options["time_limit"] = max(seconds, 0.01)
-    found = milp(
-        np.concatenate((-merged.worth / unit, np.full(overdrafts, PENALTY))),
-        constraints=LinearConstraint(entries, -np.inf, merged.room / unit + TOLERANCE),
-        integrality=integrality,
-        bounds=bounds,
-        options=options,
+    found = branch_and_cut(
+        np.concatenate((merged.worth / unit, np.full(overdrafts, -PENALTY))),
+        entries,
+        merged.room / unit + TOLERANCE,
+        whole,
+        np.concatenate((np.ones(columns), np.full(overdrafts, np.inf))),
+        gap=gap,
+        nodes=nodes,
+        seconds=None if seconds is None else max(seconds, 0.01),
     )
     if found.x is None:
         return None

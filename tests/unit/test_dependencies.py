@@ -54,7 +54,7 @@ PURE = [
     "iso20022.writing",
 ]
 # Only these of liquidity talk to the outside.
-LIQUIDITY_OUTSIDE = {"io", "__main__", "compiling", "simulate_command", "sweeping", "tables"}
+LIQUIDITY_OUTSIDE = {"io", "__main__", "compiling", "simulate_command", "solver", "sweeping", "tables"}
 OUTSIDE = {
     "asyncio",
     "fcntl",
