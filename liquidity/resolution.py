@@ -115,7 +115,8 @@ def resolve(
         Worth of one minor unit in the reporting currency, an exact ratio > 0; 1 where nothing is said.
     time_limit_s, work_limit
         When the search of ``bypass`` stops: seconds, or solver calls. With a work limit alone the answer depends on
-        nothing but the arguments. Neither: a work limit that takes some ten seconds for 10,000 obligations.
+        nothing but the arguments. Neither: a work limit that takes some ten seconds for 10,000 obligations, and up to a
+        minute where nobody has much.
     objective
         What ``bypass`` searches: most ``"value"``, most obligations (``"count"``), or most value of the most urgent
         priority, then of the next (``"priority"``).

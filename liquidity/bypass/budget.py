@@ -10,7 +10,8 @@ from liquidity.errors import InvalidField, shown
 from liquidity.model import exact_integer
 
 DEFAULT_WORK = 60
-"""Solver calls when the caller sets no limit: ten to thirty seconds for 10,000 obligations on one core."""
+"""Solver calls when the caller sets no limit: ten to thirty seconds for 10,000 obligations on one core, a minute where
+liquidity is scarce."""
 
 
 @dataclass(slots=True)
