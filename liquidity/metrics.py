@@ -440,7 +440,7 @@ def intraday_throughput(result: SimulationResult, every_s: int = 3600) -> pd.Dat
             "bank": np.repeat([bank for bank, _ in names], len(at_s)),
             "currency": np.repeat([currency for _, currency in names], len(at_s)),
             "time_s": np.tile(at_s, len(names)),
-            "sent_share": (sent[:, banks].astype(np.float64) / sent[-1, banks].astype(np.float64)).T.ravel(),
+            "sent_share": (sent[:, banks].astype(np.float64) / sent[-1:, banks].astype(np.float64)).T.ravel(),
         }
     )
 

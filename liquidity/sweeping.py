@@ -238,18 +238,18 @@ def _key(parameters: Row, seed: int, name: str, policy: Policy) -> str:
 
 
 def _rule(value: Any) -> str:
-    return _called(value) if callable(value) else repr(value)
+    return _identity(value) if callable(value) else repr(value)
 
 
-def _identity(make_day: Callable[..., Day]) -> str:
-    """What makes the days, the same in every process: its name, and a digest of what it is given."""
-    if not isinstance(make_day, partial):
-        return _called(make_day)
+def _identity(function: Callable[..., Any]) -> str:
+    """A function, the same in every process: its name, and a digest of what it is given; an object by its ``repr``."""
+    if not isinstance(function, partial):
+        return _called(function)
     digest = hashlib.sha256()
-    for value in (*make_day.args, *itertools.chain.from_iterable(sorted(make_day.keywords.items()))):
+    for value in (*function.args, *itertools.chain.from_iterable(sorted(function.keywords.items()))):
         for said in _told(value) if isinstance(value, Day) else [repr(value).encode()]:
             digest.update(len(said).to_bytes(8, "big") + said)
-    return f"{_identity(make_day.func)} {digest.hexdigest()[:32]}"
+    return f"{_identity(function.func)} {digest.hexdigest()[:32]}"
 
 
 def _told(day: Day) -> Iterator[bytes]:
@@ -267,7 +267,8 @@ def _told(day: Day) -> Iterator[bytes]:
 
 
 def _called(function: Callable[..., Any]) -> str:
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__name__)}"
+    named = getattr(function, "__qualname__", None)
+    return repr(function) if named is None else f"{function.__module__}.{named}"
 
 
 # --- the file of results ----------------------------------------------------------------------------------------
@@ -275,20 +276,20 @@ def _called(function: Callable[..., Any]) -> str:
 
 def _read_results(path: Path, identity: str) -> dict[str, Row]:
     """What a file holds, its last line left out if it was cut off; a new file is begun."""
-    head = json.dumps({"format": FORMAT, "make_day": identity})
+    head = json.dumps({"format": FORMAT, "make_day": identity}).encode()
     try:
-        if not path.exists() or path.stat().st_size == 0:
-            path.write_text(head + "\n", encoding="utf-8")
+        content = path.read_bytes() if path.exists() else b""
+        first, newline, _ = content.partition(b"\n")
+        if not newline and head.startswith(first):  # none yet, or a head that was being written when the process died
+            path.write_bytes(head + b"\n")
             return {}
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):  # a line that was being written when the process died
-            os.truncate(path, whole)
-        lines = content[:whole].decode("utf-8").splitlines()
-        if not lines or lines[0] != head:
+        if first != head:
             raise InvalidField("results", "must be a file of this sweep, or none yet", shown(str(path)))
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):  # a line that was being written
+            os.truncate(path, whole)
         rows: dict[str, Row] = {}
-        for line in lines[1:]:
+        for line in content[:whole].decode("utf-8").splitlines()[1:]:
             entry = json.loads(line)
             rows[entry["key"]] = entry["row"]
     except OSError as error:

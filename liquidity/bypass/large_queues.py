@@ -20,7 +20,7 @@ from liquidity.program import SAFE_BITS, Program, make_program
 from liquidity.terms import Terms
 
 MOST_CLASSES = 64
-"""Priorities searched one after the other; less urgent ones are searched together, as the last."""
+"""Priorities searched one after the other; less urgent ones are searched together, as the last, and nothing proven."""
 
 
 def fifo_kept(queue: Queue, terms: Terms) -> Sequence[bool]:
@@ -111,8 +111,8 @@ def _with_promise(program: Program, worth: Int64s, at_least: int) -> Program:
 def _by_class(program: Program, classes: Int64s, start: Bools, budget: Budget, seed: int, jobs: int) -> Found:
     """Most worth in the first class, then in the second while the first keeps its worth, and so on."""
     step = program
-    chosen, proven, method = start, True, "nothing is queued"
     present = sorted(set(classes.tolist()))
+    chosen, proven, method = start, MOST_CLASSES - 1 not in present, "nothing is queued"
     weight = min(len(program.worth) + 1, 2 ** (SAFE_BITS - 1) // max(1, int(program.worth.sum())))
     for number, one in enumerate(present):
         mine = classes == one

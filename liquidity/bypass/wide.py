@@ -1,8 +1,8 @@
 """Amounts beyond 64 bits: the same search on a coarser program, judged by the exact one.
 
-The coarse program shifts amounts right. What a column takes is rounded up, what it gives and the room there is are
-rounded down, so whatever may settle there may settle in truth. Prices found on it bound the exact program: weak
-duality holds for any prices, and the sum is done in Python's integers.
+The coarse program shifts amounts right. What a column takes and what it is worth are rounded up, what it gives and the
+room there is are rounded down: whatever may settle there may settle in truth, and nothing is worth nothing. Prices
+found on it bound the exact program: weak duality holds for any prices, and the sum is done in Python's integers.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def coarsen(columns: Columns) -> Coarse:
         change=np.array(changes, dtype=np.int64),
         room=np.array(room, dtype=np.int64),
         outflow=np.array(outflow, dtype=np.int64),
-        worth=np.array([column.worth >> worth_shift for column in columns.columns], dtype=np.int64),
+        worth=np.array([-(-column.worth >> worth_shift) for column in columns.columns], dtype=np.int64),
         worth_scale=Fraction(1),
         worth_is_exact=worth_shift == 0,
         number=np.array([column.number for column in columns.columns], dtype=np.int64),

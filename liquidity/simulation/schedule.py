@@ -124,7 +124,6 @@ def make_schedule(day: Day, policy: Policy, seed: int) -> Schedule:
     in_order = np.argsort(ready_s[enters], kind="stable")
     entry = enters[in_order].astype(np.int64)
     end_s = int(closes_s.max(initial=0))
-    expiring = entry[last_s[entry] < end_s]
     waits, enough, gives_up = _waiting(policy, legs, seed)
     events = _run_events(policy, int(opens_s.min(initial=MAX_DAY_S)), end_s) + _outage_events(down, legs.banks)
     events += [
@@ -132,6 +131,8 @@ def make_schedule(day: Day, policy: Policy, seed: int) -> Schedule:
         for bank, second in gives_up
     ]
     events.sort()
+    still_s = max(end_s, events[-1][0] // PHASES if events else 0)
+    expiring = entry[last_s[entry] < still_s]
     columns = np.array(events, dtype=np.int64).reshape(-1, 3)
     return Schedule(
         legs=legs,

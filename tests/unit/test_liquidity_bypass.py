@@ -442,3 +442,31 @@ def test_malformed_options_end_with_one_line_and_exit_code_2(tmp_path, arguments
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert arguments[0] in done.stderr
+
+
+@pytest.mark.parametrize("objective", ["value", "count", "priority"])
+def test_small_amounts_beside_one_beyond_64_bits_are_searched_too(objective):
+    small = [Obligation(f"T{at}", [Leg("HK1", "HK2", "HKD", at + 3)], priority=at % 3) for at in range(60)]
+    queue = Queue([*small, Obligation("BIG", [Leg("TH1", "TH2", "HKD", 5 * 10**18)])])
+    balances = {"HK1": {"HKD": 500}, "TH1": {"HKD": 5 * 10**18}}
+    found = resolve(queue, balances, order="bypass", objective=objective, work_limit=10)
+    check_settlement(queue, balances, found.settled)
+    assert "BIG" in found.settled
+    assert found.settled_count >= resolve(queue, balances).settled_count
+    assert found.objective <= found.upper_bound
+    assert found.proof != "optimal" or objective == "count"
+
+
+def test_more_priorities_than_are_searched_one_by_one_leave_nothing_proven():
+    first = [
+        Obligation(f"F{at}_{part}", [Leg(f"HK{at}", "TH1", "HKD", 1)], priority=at)
+        for at in range(62)
+        for part in range(4)
+    ]
+    last = [Obligation(f"L{at}", [Leg("A", "TH1", "HKD", 20 * at)], priority=60 + at) for at in (3, 4, 5)]
+    balances = {"A": {"HKD": 100}, **{f"HK{at}": {"HKD": 9} for at in range(62)}}
+    for count, proof in ((1, "optimal"), (3, "gap")):
+        queue = Queue([*first, *last[:count]])
+        found = resolve(queue, balances, order="bypass", objective="priority", work_limit=200)
+        check_settlement(queue, balances, found.settled)
+        assert found.proof == proof

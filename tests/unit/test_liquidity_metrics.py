@@ -216,6 +216,11 @@ def test_the_supervisors_tools_are_read_off_the_day():
     assert all("isn't part" in why or "names" in why or "aren't part" in why for why in metrics.NOT_COMPUTABLE.values())
 
 
+def test_intraday_throughput_of_an_empty_day_has_no_rows():
+    empty = simulate(Day(Queue([]), np.array([], dtype=np.int64)), Policy.queue())
+    assert metrics.intraday_throughput(empty).empty
+
+
 def test_intraday_throughput_is_each_banks_own_share_by_the_hour(passed_on):
     frame = metrics.intraday_throughput(passed_on, every_s=150)
     hk2 = frame[frame.bank == "HK2"].set_index("time_s").sent_share

@@ -445,6 +445,17 @@ def test_an_empty_day_ends_with_nothing_settled(settle):
     assert settle(Day(Queue([]), np.array([], dtype=np.int64)), Policy.gridlock(every_s=900)) == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "outages"),
+    [(Policy.net(1100), ()), (Policy.gridlock(every_s=100), (Outage(None, 150, 1100),))],
+    ids=["a run after hours", "the run that an outage delays"],
+)
+def test_nothing_settles_after_its_currency_has_closed(settle, policy, outages):
+    ring = [(150, transfer("T1", "HK1", "TH1", 60)), (150, transfer("T2", "TH1", "HK1", 60))]
+    for close_s, settles_at in ((1000, NEVER), (1100, 1100)):
+        assert settle(day_of(*ring, hours={"HKD": Hours(100, close_s)}, outages=outages), policy) == [settles_at] * 2
+
+
 def test_policies_are_named_by_what_they_do():
     assert Policy.rtgs().name == "rtgs"
     assert Policy.queue("priority").name == "priority queue"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +19,7 @@ pytest.importorskip("tqdm")
 
 import pandas as pd
 
-from liquidity import InvalidField, Policy, Traffic, generate_day
+from liquidity import InvalidField, Policy, Queue, Traffic, generate_day, resolve
 from liquidity.day import Day
 from liquidity.generating import bank_names
 from liquidity.sweeping import liquidity_curve, sweep
@@ -107,6 +107,18 @@ def test_rules_that_changed_under_the_same_name_are_run_again(tmp_path: Path) ->
     assert path.read_text().count("\n") == lines + 6
 
 
+def _at_most(queue: Queue, balances: Any, *, most: int, **terms: Any) -> Sequence[str]:
+    return resolve(queue, balances, floors=terms["floors"], limits=terms["limits"]).settled if most else []
+
+
+def test_a_resolver_that_is_given_something_else_is_run_again(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    for most in (1, 0):
+        own = {"own": Policy.gridlock(partial(_at_most, most=most), every_s=1800)}
+        found = sweep(make_day, own, grid=GRID, seeds=SEEDS, results=path, progress=False)
+        pd.testing.assert_frame_equal(found, sweep(make_day, own, grid=GRID, seeds=SEEDS, progress=False))
+
+
 def test_a_line_that_was_cut_off_is_run_again_and_nothing_else_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     whole = _sweep(results=path)
@@ -137,7 +149,14 @@ def test_a_file_of_another_sweep_is_refused(tmp_path: Path, other: Callable[...,
         sweep(other, POLICIES, grid=GRID, seeds=(1,), results=path, progress=False)
 
 
-@pytest.mark.parametrize("content", ["id,time\n", "\n", '{"format": "other"}\n'])
+def test_a_file_whose_first_line_was_cut_off_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    whole = _sweep(results=path)
+    path.write_text(path.read_text()[:20])
+    pd.testing.assert_frame_equal(_sweep(results=path), whole)
+
+
+@pytest.mark.parametrize("content", ["id,time\n", "\n", '{"format": "other"}\n', '{"balances": {}}', "id\n1,2"])
 def test_a_file_that_holds_no_results_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "day.csv"
     path.write_text(content)
