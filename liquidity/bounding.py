@@ -18,6 +18,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from liquidity.bypass.answering import worth_kept
+from liquidity.bypass.budget import checked_seconds
 from liquidity.errors import InvalidField, shown
 from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
 from liquidity.terms import Terms, make_rates, make_terms
@@ -156,6 +157,7 @@ def upper_bound(
     _check_choice("tightness", tightness, TIGHTNESSES)
     _check_choice("objective", objective, OBJECTIVES)
     largest = exact_integer(largest, "largest", "must be an integer >= 0", minimum=0)
+    limit = checked_seconds(time_limit_s)
     terms, worth = make_terms(balances, floors, limits), make_rates(rates)
 
     from liquidity.cutting import tightened
@@ -168,7 +170,7 @@ def upper_bound(
         return _everything(queue, worth, objective, tightness)
     together = tightness != "aggregated" and queue.leg_count > len(queue)
     stages = 1 + together + 2 * (tightness == "integer")  # that are still to come
-    until = None if time_limit_s is None else clock() + time_limit_s
+    until = None if limit is None else clock() + limit
 
     def seconds() -> float | None:
         return None if until is None else max(until - clock(), 0.0) / stages
@@ -188,7 +190,7 @@ def upper_bound(
         stages = 2
         less = reduced(program)
         whole = solve_relaxation(less.program, seconds=seconds(), clock=clock)
-        cut = tightened(less.program, whole, lambda: until is None or clock() < until)
+        cut = tightened(less.program, whole, seconds)
         most = min(math.floor(relaxed.bound / program.worth_scale), less.settled_worth + cut.most)
         value = program.worth_scale * most
         method = f"{method}; again without what can never settle, and with {cut.rounds} rounds of cuts"

@@ -74,8 +74,9 @@ def _chosen(queue: Queue, settled: Collection[str]) -> dict[str, Obligation]:
     by_id = {obligation.id: obligation for obligation in queue}
     chosen: dict[str, Obligation] = {}
     for settled_id in settled:
-        if settled_id not in by_id:
-            raise InvalidSettlement(Rule.KNOWN, f"{shown(settled_id)} is not in the queue", obligation=settled_id)
+        if not isinstance(settled_id, str) or settled_id not in by_id:
+            name = shown(settled_id)
+            raise InvalidSettlement(Rule.KNOWN, f"{name} is not in the queue", obligation=str(settled_id))
         if settled_id in chosen:
             raise InvalidSettlement(Rule.ONCE, f"{shown(settled_id)} settles twice", obligation=settled_id)
         if by_id[settled_id].held:

@@ -24,7 +24,7 @@ import numpy as np
 
 from liquidity.arrays import Bools, Floats, Int32s, Int64s
 from liquidity.program import NO_PAYEE, Program
-from liquidity.relaxation import Relaxation, solve_relaxation
+from liquidity.relaxation import Relaxation, solved_by_simplex
 
 MOST_COLUMNS = 20_000
 """A program so large keeps the relaxation that it has: the simplex method would take seconds again and again."""
@@ -70,22 +70,27 @@ class Tightened:
     program: Program
 
 
-def tightened(program: Program, relaxed: Relaxation, may_go_on: Callable[[], bool]) -> Tightened:
+def tightened(program: Program, relaxed: Relaxation, seconds: Callable[[], float | None]) -> Tightened:
     """Cut off what ``relaxed`` settles in part, round by round; each is one linear program.
 
-    ``may_go_on`` is asked before each round. It ends by itself after :data:`MOST_ROUNDS`, or where they bring nothing.
+    ``seconds`` is asked before each round how long it may take: ``None`` is as long as it takes, 0 none more. It ends
+    by itself after :data:`MOST_ROUNDS`, or where they bring nothing.
     """
     most, rounds, stalled = relaxed.most, 0, 0
     tighter, own = program, len(program.room)
     while len(program.worth) <= MOST_COLUMNS and rounds < MOST_ROUNDS and stalled < PATIENCE:
         cuts = cuts_at(tighter, relaxed.x)
-        if not cuts or not may_go_on():
+        granted = seconds() if cuts else 0.0
+        if granted == 0.0:
             break
         is_kept = relaxed.price_numerators > 0
         is_kept[: own if len(is_kept) > own + MOST_CUTS else None] = True
-        tighter = with_rows(tighter, is_kept, cuts)
-        before, relaxed = relaxed.most, solve_relaxation(tighter)
-        stalled = stalled + 1 if before - relaxed.most < STALLED * before else 0
+        with_cuts = with_rows(tighter, is_kept, cuts)
+        solved = solved_by_simplex(with_cuts, granted)
+        if solved is None:
+            break
+        stalled = stalled + 1 if relaxed.most - solved.most < STALLED * relaxed.most else 0
+        tighter, relaxed = with_cuts, solved
         most, rounds = min(most, relaxed.most), rounds + 1
     is_kept = relaxed.price_numerators > 0
     is_kept[:own] = True

@@ -1,9 +1,13 @@
 """Why does an obligation still wait, and what would cure it?
 
-An obligation waits in the queue of each account from which it pays. In each there is a reason if other obligations
-wait before it there, or if the account couldn't bear it: the test takes what was settled, adds what waits before it
-in *that* queue and the obligation itself, counts what these pay back into the account, and looks at the bounds.
-At least one reason always exists: an obligation without any could have been settled as well.
+Under ``fifo`` and ``priority`` an obligation waits in the queue of each account from which it pays. In each there is
+a reason if other obligations wait before it there, or if the account couldn't bear it: the test takes what was
+settled, adds what waits before it in *that* queue and the obligation itself, counts what these pay back into the
+account, and looks at the bounds. At least one reason always exists: one without any could have been settled as well.
+
+In free order (``bypass``, a resolver of the caller's own) nothing waits before anything: the test takes what was
+settled and the obligation itself. There may be no reason at all: then it could settle as well, and the search ended
+before it saw that.
 """
 
 from __future__ import annotations
@@ -15,8 +19,11 @@ from enum import Enum
 from liquidity.elimination import account_queues
 from liquidity.errors import UnknownObligation
 from liquidity.model import Account, Amounts, Limits, Obligation, Queue
-from liquidity.resolution import Resolution
-from liquidity.terms import Pair, Terms, make_terms
+from liquidity.resolution import SEQUENCES, Resolution
+from liquidity.terms import Terms, make_terms
+
+Outflow = dict[Account, dict[str, int]]
+"""Of each account with bilateral limits: payee → net outflow to it, minor units."""
 
 
 class Standing(Enum):
@@ -40,9 +47,9 @@ class Cause(Enum):
 class Reason:
     """One thing that keeps an obligation waiting in the queue of (``bank``, ``currency``).
 
-    ``ahead`` obligations wait before it there, ``behind`` is the id of the first of them (``None``: it is first).
-    ``short_by`` (minor units; 0 for ``BEHIND``) is how far this account would fall below its floor, or go over its
-    limit (a bilateral one: to ``payee``), if it settled with everything that waits before it in this queue.
+    ``ahead`` obligations wait before it there, ``behind`` is the id of the first of them (``None``: it is first, or no
+    order counts). ``short_by`` (minor units; 0 for ``BEHIND``) is how far this account would fall below its floor, or
+    go over its limit (a bilateral one: to ``payee``), if it settled with everything that waits before it in this queue.
     """
 
     cause: Cause
@@ -56,7 +63,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where an obligation stands and, if it waits, why: one or more reasons, per account in the order of its legs."""
+    """Where an obligation stands and, if it waits, why: its reasons, per account in the order of its legs."""
 
     obligation_id: str
     standing: Standing
@@ -105,10 +112,12 @@ def _explain(queue: Queue, terms: Terms, resolution: Resolution, asked: Collecti
     queues = account_queues(obligations, resolution.order)
     for account in accounts:
         waiting = [number for number in queues.get(account, ()) if obligations[number].id not in settled]
+        in_order = [waiting] if resolution.order in SEQUENCES else [[number] for number in waiting]
         closing = resolution.closing_balances.get(account[0], {}).get(account[1], 0)
-        for number, found in _account_reasons(obligations, waiting, account, closing, outflow, terms):
-            if number in reasons:
-                reasons[number].extend(found)
+        for queue_of_account in in_order:
+            for number, found in _account_reasons(obligations, queue_of_account, account, closing, outflow, terms):
+                if number in reasons:
+                    reasons[number].extend(found)
     explanations = {}
     for number in asked_numbers:
         obligation = obligations[number]
@@ -121,21 +130,23 @@ def _explain(queue: Queue, terms: Terms, resolution: Resolution, asked: Collecti
     return explanations
 
 
-def _settled_outflow(obligations: tuple[Obligation, ...], settled: set[str], terms: Terms) -> dict[Pair, int]:
-    """Net outflow of each limited pair over the settled set."""
-    outflow = dict.fromkeys(terms.bilateral, 0)
+def _settled_outflow(obligations: tuple[Obligation, ...], settled: set[str], terms: Terms) -> Outflow:
+    """What flowed out, net, over the settled set, where a bilateral limit bounds it."""
+    outflow: Outflow = {}
+    for payer, payee, currency in terms.bilateral:
+        outflow.setdefault((payer, currency), {})[payee] = 0
     if outflow:
         for obligation in obligations:
             if obligation.id in settled:
                 for leg in obligation.legs:
-                    for pair, change in _pairs(leg.payer, leg.payee, leg.currency, leg.amount):
-                        if pair in outflow:
-                            outflow[pair] += change
+                    _add(outflow.get((leg.payer, leg.currency), {}), leg.payee, leg.amount)
+                    _add(outflow.get((leg.payee, leg.currency), {}), leg.payer, -leg.amount)
     return outflow
 
 
-def _pairs(payer: str, payee: str, currency: str, amount: int) -> tuple[tuple[Pair, int], tuple[Pair, int]]:
-    return ((payer, payee, currency), amount), ((payee, payer, currency), -amount)
+def _add(to_payees: dict[str, int], payee: str, amount: int) -> None:
+    if payee in to_payees:
+        to_payees[payee] += amount
 
 
 def _account_reasons(
@@ -143,7 +154,7 @@ def _account_reasons(
     waiting: list[int],
     account: Account,
     closing: int,
-    settled_outflow: dict[Pair, int],
+    settled_outflow: Outflow,
     terms: Terms,
 ) -> Iterator[tuple[int, list[Reason]]]:
     """The reasons in one account's queue, from its first waiting obligation to its last."""
@@ -151,14 +162,13 @@ def _account_reasons(
     opening = terms.opening.get(account, 0)
     floor = min(terms.floors.get(account, 0), opening)
     limit = terms.multilateral.get(account)
-    outflow = {pair: paid for pair, paid in settled_outflow.items() if (pair[0], pair[2]) == account}
+    to_payees = dict(settled_outflow.get(account, {}))
     for ahead, number in enumerate(waiting):
         for leg in obligations[number].legs:
             if leg.currency == currency and bank in (leg.payer, leg.payee):
-                closing += leg.amount if leg.payee == bank else -leg.amount
-                for pair, change in _pairs(leg.payer, leg.payee, currency, leg.amount):
-                    if pair in outflow:
-                        outflow[pair] += change
+                change = -leg.amount if leg.payer == bank else leg.amount
+                closing += change
+                _add(to_payees, leg.payee if leg.payer == bank else leg.payer, -change)
         first = obligations[waiting[0]].id if ahead else None
         found = [Reason(Cause.BEHIND, bank, currency, ahead, first, 0)] if ahead else []
         if closing < floor:
@@ -166,8 +176,8 @@ def _account_reasons(
         if limit is not None and opening - closing > limit:
             over = opening - closing - limit
             found.append(Reason(Cause.MULTILATERAL_LIMIT, bank, currency, ahead, first, over))
-        for pair, paid in outflow.items():
-            if paid > terms.bilateral[pair]:
-                over = paid - terms.bilateral[pair]
-                found.append(Reason(Cause.BILATERAL_LIMIT, bank, currency, ahead, first, over, pair[1]))
+        for payee, paid in to_payees.items():
+            over = paid - terms.bilateral[bank, payee, currency]
+            if over > 0:
+                found.append(Reason(Cause.BILATERAL_LIMIT, bank, currency, ahead, first, over, payee))
         yield number, found

@@ -12,6 +12,7 @@ Floats draw the amounts; from the rounding on everything is an integer.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,7 +22,7 @@ import numpy as np
 from liquidity.arrays import Floats, Int64s, QueueArrays
 from liquidity.day import MAX_DAY_S, Day, Hours
 from liquidity.errors import InvalidField, child, shown
-from liquidity.model import Account, Queue, exact_integer, name
+from liquidity.model import Account, Queue, exact_integer, exact_seed, name
 from liquidity.terms import make_rates
 
 Slot = tuple[int, int, float]
@@ -131,7 +132,7 @@ def generate_queue(traffic: Traffic, *, seed: int) -> Queue:
     Raises
     ------
     InvalidField
-        For a bank that stands in two communities.
+        For a bank that stands in two communities, or a seed that is no integer >= 0.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def generate_queue(traffic: Traffic, *, seed: int) -> Queue:
     >>> len(queue), 1400 < queue.leg_count < 1600
     (1000, True)
     """
-    return _draw(traffic, np.random.default_rng(seed))[0]
+    return _draw(traffic, np.random.default_rng(exact_seed(seed)))[0]
 
 
 def generate_day(
@@ -154,7 +155,7 @@ def generate_day(
     With the default ``alpha`` all of it can settle if netted at the day's end; the default ``beta`` adds a tenth of
     each account's outflow, for the day itself.
     """
-    queue, arrival_s = _draw(traffic, np.random.default_rng(seed))
+    queue, arrival_s = _draw(traffic, np.random.default_rng(exact_seed(seed)))
     return Day(
         queue=queue,
         arrival_s=arrival_s,
@@ -315,9 +316,7 @@ def _converted_half_up(amount: Int64s, origin: Int64s, target: Int64s, rates: Se
 
 def _exact_share(value: Fraction | float, field_name: str) -> Fraction:
     problem = "must be a number >= 0"
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not math.isfinite(value):
-        raise InvalidField(field_name, problem, shown(value))
-    if value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction) or not 0 <= value < math.inf:
         raise InvalidField(field_name, problem, shown(value))
     return Fraction(str(value)) if isinstance(value, float) else Fraction(value)
 
@@ -325,8 +324,7 @@ def _exact_share(value: Fraction | float, field_name: str) -> Fraction:
 def _real(value: float, field_name: str, *, above: bool = False) -> float:
     """``value`` if it is a finite number ≥ 0 (> 0 with ``above``); raises :class:`InvalidField`."""
     problem = "must be a number > 0" if above else "must be a number >= 0"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidField(field_name, problem, shown(value))
-    if value < 0 or (above and value == 0):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= sys.float_info.max or (above and value == 0):
         raise InvalidField(field_name, problem, shown(value))
     return value

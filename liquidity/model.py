@@ -75,6 +75,11 @@ def amounts_table(
     return table
 
 
+def exact_seed(value: object, field_name: str = "seed") -> int:
+    """A seed as a Python int; raises :class:`InvalidField` for what is no integer >= 0."""
+    return exact_integer(value, field_name, "must be an integer >= 0", minimum=0)
+
+
 def entries(value: object, field_name: str) -> Iterable[tuple[str, object]]:
     """The items of a mapping with names as keys; raises :class:`InvalidField` for anything else."""
     if not isinstance(value, Mapping):

@@ -50,6 +50,9 @@ PASSES = 200
 CHECK_EVERY = 20
 """Passes between two looks at the bound, the clock and whether to restart: they cost as much as one pass."""
 
+SIMPLEX = "linear relaxation, dual simplex (HiGHS)"
+"""What ran, as an answer's ``method`` says it."""
+
 STILL = 1e-8
 """First-order passes end when they move less than this, relative to the root of all worth."""
 
@@ -105,20 +108,27 @@ def solve_relaxation(
     """
     condensed = condense(program)
     until = None if seconds is None else clock() + seconds
-    solved: _Solved | None = None
-    if not len(condensed.worth):
-        solved = _Solved(np.empty(0), np.zeros(len(program.room)), 0)
-    elif len(condensed.worth) <= SIMPLEX_COLUMNS:
+    if len(condensed.worth) <= SIMPLEX_COLUMNS:
         solved = _simplex(condensed, seconds)
-    method = "linear relaxation, dual simplex (HiGHS)"
-    if solved is None:
-        begin = None if prices is None else prices / condensed.row_scale
-        solved = _first_order(condensed, begin, passes, until, clock)
-        method = f"linear relaxation, {solved.passes} first-order passes"
+        if solved is not None:
+            return _answer(program, condensed, solved, SIMPLEX, prices)
+    begin = None if prices is None else prices / condensed.row_scale
+    solved = _first_order(condensed, begin, passes, until, clock)
+    return _answer(program, condensed, solved, f"linear relaxation, {solved.passes} first-order passes", prices)
+
+
+def solved_by_simplex(program: Program, seconds: float | None) -> Relaxation | None:
+    """The relaxation's optimum; ``None`` where the simplex method gives up, or has none by then."""
+    condensed = condense(program)
+    solved = _simplex(condensed, seconds)
+    return None if solved is None else _answer(program, condensed, solved, SIMPLEX, None)
+
+
+def _answer(program: Program, condensed: Condensed, solved: _Solved, method: str, prices: Floats | None) -> Relaxation:
+    """What is proven by a solver's prices, or by those given where they prove more."""
     proven = prove(program, solved.y * condensed.row_scale)
     if prices is not None:
-        given = prove(program, prices)
-        proven = min(proven, given, key=lambda one: one.worth)
+        proven = min(proven, prove(program, prices), key=lambda one: one.worth)
     x = np.ones(len(program.worth))
     x[condensed.columns] = np.clip(solved.x, 0.0, 1.0)[condensed.member]
     return Relaxation(
@@ -267,10 +277,13 @@ class _Solved:
 
 def _simplex(program: Condensed, seconds: float | None) -> _Solved | None:
     """The optimum by HiGHS, or ``None`` if it gave up. Its variables are worth settled, its coefficients about ±1."""
+    columns, rows = len(program.worth), len(program.room)
+    if not columns:
+        return _Solved(np.empty(0), np.zeros(rows), 0)
+
     from scipy.optimize import linprog
     from scipy.sparse import csc_matrix
 
-    columns, rows = len(program.worth), len(program.room)
     unit = float(program.worth.mean())
     change = program.change / np.repeat(program.worth, np.diff(program.start))
     upper = program.worth / unit

@@ -15,7 +15,7 @@ from liquidity.bypass.budget import make_budget
 from liquidity.checking import check_settlement
 from liquidity.elimination import eliminate
 from liquidity.errors import InvalidField, UnknownOrder, shown
-from liquidity.model import Account, Amounts, Limits, Queue, exact_integer
+from liquidity.model import Account, Amounts, Limits, Queue, exact_integer, exact_seed
 from liquidity.terms import Terms, make_rates, make_terms
 
 SEQUENCES = ("fifo", "priority")
@@ -130,7 +130,7 @@ def resolve(
     UnknownOrder
         For any other ``order``.
     InvalidField
-        For a balance, floor, rate or limit that is none.
+        For a balance, floor, rate or limit that is none, or when a resolver of the caller's own returns no ids.
     InvalidSettlement
         When a resolver of the caller's own returns a set that may not settle.
 
@@ -156,13 +156,20 @@ def resolve(
     worth = make_rates(rates)
     terms = make_terms(balances, floors, limits)
     threads = JOBS if jobs is None else exact_integer(jobs, "jobs", "must be an integer > 0", minimum=1)
-    seed = exact_integer(seed, "seed", "must be an integer >= 0", minimum=0)
+    seed = exact_seed(seed)
     if callable(order):
-        ids = tuple(
-            order(queue, balances, floors=floors, limits=limits, rates=rates, time_limit_s=time_limit_s, seed=seed)
+        chosen = set(
+            ids_of(
+                order,
+                queue,
+                balances,
+                floors=floors,
+                limits=limits,
+                rates=rates,
+                time_limit_s=time_limit_s,
+                seed=seed,
+            )
         )
-        check_settlement(queue, balances, ids, floors=floors, limits=limits)
-        chosen = set(ids)
         kept: Sequence[bool] = [one in chosen for one in queue.ids]
         name = getattr(order, "__name__", type(order).__name__)
         return _answer(
@@ -187,6 +194,32 @@ def resolve(
         proof="unique-maximum",
         method=outcome.method,
     )
+
+
+def ids_of(
+    resolver: Resolver,
+    queue: Queue,
+    balances: Amounts,
+    *,
+    floors: Amounts | None,
+    limits: Limits | None,
+    **named: object,
+) -> tuple[str, ...]:
+    """What a resolver of the caller's own answers, checked: ids that may settle as one set.
+
+    Raises
+    ------
+    InvalidField
+        When it answers with anything but ids.
+    InvalidSettlement
+        When they may not settle.
+    """
+    answer = resolver(queue, balances, floors=floors, limits=limits, **named)
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        raise InvalidField("order", "the function must return the ids to settle", shown(answer))
+    ids = tuple(answer)
+    check_settlement(queue, balances, ids, floors=floors, limits=limits)
+    return ids
 
 
 def _answer(

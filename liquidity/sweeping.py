@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liquidity.day import Day
-from liquidity.errors import InvalidField, shown
+from liquidity.errors import InvalidField, child, shown
 from liquidity.metrics import with_liquidity
+from liquidity.model import entries, exact_seed
 from liquidity.simulation import Policy, simulate
 
 if TYPE_CHECKING:
@@ -98,9 +99,12 @@ def sweep(
     import pandas as pd
 
     named = _named_policies(policies)
-    tasks = list(_tasks(dict(grid or {}), seeds, named))
+    values = {name: _listed(row, child("grid", name)) for name, row in entries(grid or {}, "grid")}
+    tasks = list(_tasks(values, [exact_seed(one, "seeds") for one in _listed(seeds, "seeds")], named))
     order = [key for task in tasks for key, _, _ in task.policies]
     path = None if results is None else Path(results)
+    if path is not None:
+        _check_named(make_day, named)
     rows = {} if path is None else _read_results(path, _identity(make_day))
     missing = [left for task in tasks if (left := _without(task, rows)).policies]
     with _bar(len(order), len(order) - sum(len(task.policies) for task in missing), progress) as bar:
@@ -140,6 +144,22 @@ def liquidity_curve(
 
 def _with_liquidity(day: Day, *, alpha: Fraction | float, seed: int) -> Day:
     return with_liquidity(day, Fraction(str(alpha)) if isinstance(alpha, float) else alpha)
+
+
+def _listed(values: object, field_name: str) -> list[Any]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise InvalidField(field_name, "must be a list of values", shown(values))
+    return list(values)
+
+
+def _check_named(make_day: Callable[..., Day], policies: Mapping[str, Policy]) -> None:
+    """A file of results must know functions again; of one function's lambdas and inner functions all look alike."""
+    resolvers = [(child("policies", name), policy.resolver) for name, policy in policies.items()]
+    for path, function in [("make_day", make_day), *resolvers]:
+        inner = _innermost(function)
+        if "<" in getattr(inner, "__qualname__", ""):
+            problem = "must be a function of a module, or a partial of one, for a file of results to know it again"
+            raise InvalidField(path, problem, inner.__name__)
 
 
 def _tasks(grid: Mapping[str, Sequence[Any]], seeds: Sequence[int], policies: Mapping[str, Policy]) -> Iterator[_Task]:
@@ -215,6 +235,10 @@ def plain_value(value: Any) -> Any:
 
 
 def _named_policies(policies: Sequence[Policy] | Mapping[str, Policy]) -> dict[str, Policy]:
+    every = policies.values() if isinstance(policies, Mapping) else policies
+    for one in every:
+        if not isinstance(one, Policy):
+            raise InvalidField("policies", "must be Policy objects", shown(one))
     given = list(policies.items()) if isinstance(policies, Mapping) else [(one.name, one) for one in policies]
     named = dict(given)
     if not named or len(named) != len(given):
@@ -252,6 +276,10 @@ def _identity(function: Callable[..., Any]) -> str:
     return f"{_identity(function.func)} {digest.hexdigest()[:32]}"
 
 
+def _innermost(function: Any) -> Any:
+    return _innermost(function.func) if isinstance(function, partial) else function
+
+
 def _told(day: Day) -> Iterator[bytes]:
     """All that a day says."""
     arrays = day.queue.arrays()
@@ -267,8 +295,10 @@ def _told(day: Day) -> Iterator[bytes]:
 
 
 def _called(function: Callable[..., Any]) -> str:
-    named = getattr(function, "__qualname__", None)
-    return repr(function) if named is None else f"{function.__module__}.{named}"
+    named, owner = getattr(function, "__qualname__", None), getattr(function, "__self__", None)
+    if named is None:
+        return repr(function)
+    return f"{function.__module__}.{named}" + ("" if owner is None else f" of {owner!r}")
 
 
 # --- the file of results ----------------------------------------------------------------------------------------

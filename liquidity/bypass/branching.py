@@ -165,7 +165,8 @@ class Branching:
             best = state if state is not None and state.worth > best.worth else best
             self.bound, self.is_ended = best.worth, True
             return best
-        cut = tightened(less.program, solve_relaxation(less.program), lambda: not budget.is_late())
+        relaxed = solve_relaxation(less.program, seconds=budget.seconds_left())
+        cut = tightened(less.program, relaxed, budget.seconds_left)
         self.bound = min(self.bound, max(best.worth, worth + cut.most))
         self._tree = _tree_of(less.program, cut, best.worth - worth)
         if self._tree is not None:

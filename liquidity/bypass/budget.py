@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -73,13 +74,19 @@ class Budget:
 
 def make_budget(time_limit_s: float | None, work_limit: int | None) -> Budget:
     """The budget of one search; raises :class:`InvalidField` for limits that are none."""
-    if time_limit_s is not None:
-        is_number = isinstance(time_limit_s, int | float) and not isinstance(time_limit_s, bool)
-        if not is_number or not math.isfinite(time_limit_s) or time_limit_s <= 0:
-            raise InvalidField("time_limit_s", "must be a number of seconds > 0", shown(time_limit_s))
-        time_limit_s = float(time_limit_s)
+    seconds = checked_seconds(time_limit_s)
     if work_limit is not None:
         work_limit = exact_integer(work_limit, "work_limit", "must be an integer > 0", minimum=1)
-    elif time_limit_s is None:
+    elif seconds is None:
         work_limit = DEFAULT_WORK
-    return Budget(time_limit_s, work_limit)
+    return Budget(seconds, work_limit)
+
+
+def checked_seconds(time_limit_s: float | None) -> float | None:
+    """A time limit, if there is one; raises :class:`InvalidField` for what is no number of seconds."""
+    if time_limit_s is None:
+        return None
+    is_number = isinstance(time_limit_s, int | float) and not isinstance(time_limit_s, bool)
+    if not is_number or not 0 < time_limit_s <= sys.float_info.max:
+        raise InvalidField("time_limit_s", "must be a number of seconds > 0", shown(time_limit_s))
+    return float(time_limit_s)

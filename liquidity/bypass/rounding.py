@@ -42,6 +42,9 @@ NODES = 1
 MOST_SHARE = 0.3
 """Of the seconds left, for one window. The first needs most."""
 
+LEAST_SECONDS = 2e-5
+"""Per free column; a program isn't begun with less: HiGHS looks at the clock only after it has made it smaller."""
+
 LITTLE = 0.9
 """A program that keeps less was stopped before it had begun: the window is left to the next."""
 
@@ -98,7 +101,7 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, gap: fl
     )
     by_worth = np.argsort(-program.worth, kind="stable")
     if gap is not None:
-        state = _relaxed(program, state, True, None)
+        state = _relaxed(program, state, True, budget.seconds_left())
     rank = np.empty(columns, dtype=np.int64)
     rank[by_worth] = np.arange(columns)
     ends = [int(np.ceil(end * columns)) for end in (WINDOWS if columns <= MIXED_COLUMNS else LARGE_WINDOWS)]
@@ -107,25 +110,26 @@ def relax_and_fix(program: Program, relaxed: Relaxation, budget: Budget, gap: fl
         if budget.is_spent() or not len(window):
             break
         budget.take()
-        seconds = budget.seconds_left(min(MOST_SHARE, 2 / (len(ends) - number + 1)))
+        share = min(MOST_SHARE, 2 / (len(ends) - number + 1))
         if gap is not None:
-            state = _decided(program, state, window, gap, seconds)
+            state = _decided(program, state, window, gap, budget, share)
         else:
             state = replace(state, room=state.room + kept_back // len(ends))
-            state = _rounded(program, state, window, False, seconds)
+            state = _rounded(program, state, window, False, budget.seconds_left(share))
     return state.values > 0.5
 
 
-def _decided(program: Program, state: _Fixing, window: Int64s, gap: float, seconds: float | None) -> _Fixing:
+def _decided(program: Program, state: _Fixing, window: Int64s, gap: float, budget: Budget, share: float) -> _Fixing:
     """The window fixed without overdrawing an account, or the state as it was where no way to do that is found.
 
     By rounding where that loses no more than ``gap`` of the worth, else by a mixed-integer program: one that may not
     overdraw, or, where that has no answer (by the tolerances of the ones before), one that may at a price.
     """
-    rounded = _rounded(program, state, window, True, None)
+    rounded = _rounded(program, state, window, True, budget.seconds_left())
     if not rounded.is_overdrawn and rounded.expected >= (1 - gap / 4) * state.expected:
         return rounded
-    solved = _solved(program, state, window, False, gap, seconds) or _solved(program, state, window, True, gap, seconds)
+    solved = _solved(program, state, window, False, gap, budget.seconds_left(share))
+    solved = solved or _solved(program, state, window, True, gap, budget.seconds_left(share))
     found = [one for one in (None if rounded.is_overdrawn else rounded, solved) if one is not None]
     best = max(found, key=lambda one: one.expected, default=state)
     return best if best.expected >= LITTLE * state.expected else state
@@ -143,8 +147,13 @@ def _fixed(program: Program, state: _Fixing, window: Int64s, values: Floats, lea
 def _solved(
     program: Program, state: _Fixing, window: Int64s, elastic: bool, gap: float, seconds: float | None
 ) -> _Fixing | None:
-    """The window fixed by a mixed-integer program, if that ends with anything; ``elastic`` if it may overdraw."""
+    """The window fixed by a mixed-integer program, if there is time and it ends with anything.
+
+    ``elastic``: it may overdraw.
+    """
     free = np.flatnonzero(state.free)
+    if seconds is not None and seconds < LEAST_SECONDS * len(free):
+        return None
     part = restricted(program, free, state.room)
     binary = np.searchsorted(free, window)
     solved = solve_part(part, binary, elastic=elastic, seconds=seconds, nodes=NODES, gap=gap)
@@ -173,7 +182,7 @@ def _relaxed(program: Program, state: _Fixing, elastic: bool, seconds: float | N
         values[free] = relaxed.x
         return replace(state, values=values, expected=so_far + relaxed.most, prices=relaxed.prices)
     nothing = np.empty(0, dtype=np.int64)
-    solved = solve_part(part, nothing, elastic=True, seconds=None, nodes=NODES, gap=0.0)
+    solved = solve_part(part, nothing, elastic=True, seconds=seconds, nodes=NODES, gap=0.0)
     if solved is None:
         return state
     values[free] = solved.values

@@ -85,7 +85,8 @@ def _bounded(program: Program, budget: Budget) -> tuple[int, Relaxation, Tighten
     """The bound, the relaxation with the fractions that cuts have left, the cuts, and what ran."""
     budget.take()
     relaxed = solve_relaxation(program, seconds=budget.seconds_left(RELAXATION_SHARE))
-    cut = tightened(program, relaxed, budget.part(TIGHTENING_SHARE).granted)
+    cutting = budget.part(TIGHTENING_SHARE)
+    cut = tightened(program, relaxed, lambda: cutting.seconds_left() if cutting.granted() else 0.0)
     budget.used += cut.rounds
     step = max(1, int(np.gcd.reduce(program.worth, initial=0)))  # worths can only add up to multiples of it
     bound = min(cut.most // step * step, int(program.worth.sum()))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from liquidity.checking import check_settlement
 from liquidity.day import Day
 from liquidity.model import Amounts, Limits, Queue
-from liquidity.resolution import resolve
+from liquidity.resolution import ids_of, resolve
 from liquidity.simulation.policies import Policy
 
 
@@ -17,23 +16,19 @@ def chosen(
     """The ids that a run settles.
 
     ``queued`` stands in order of entry; ``balances`` are those of the moment, ``floors`` the least of the day and
-    ``limits`` what is left of the bilateral ones. Raises :class:`InvalidSettlement` when a resolver of the caller's
-    own returns a set that may not settle.
+    ``limits`` what is left of the bilateral ones. Raises as :func:`liquidity.resolution.ids_of` does.
     """
     if callable(policy.resolver):
-        ids = tuple(
-            policy.resolver(
-                queued,
-                balances,
-                floors=floors,
-                limits=limits,
-                rates=day.rates,
-                time_limit_s=policy.time_limit_s,
-                seed=seed,
-            )
+        return ids_of(
+            policy.resolver,
+            queued,
+            balances,
+            floors=floors,
+            limits=limits,
+            rates=day.rates,
+            time_limit_s=policy.time_limit_s,
+            seed=seed,
         )
-        check_settlement(queued, balances, ids, floors=floors, limits=limits)
-        return ids
     return resolve(
         queued,
         balances,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liquidity.arrays import Int64s
 from liquidity.day import Day
 from liquidity.errors import InvalidField, shown
-from liquidity.model import exact_integer
+from liquidity.model import exact_seed
 from liquidity.simulation.engine import Trace, settle_day
 from liquidity.simulation.policies import Policy
 from liquidity.simulation.schedule import Schedule, make_schedule
@@ -83,7 +83,7 @@ def simulate(day: Day, policy: Policy, *, seed: int = 0) -> SimulationResult:
         raise InvalidField("day", "must be a Day", shown(day))
     if not isinstance(policy, Policy):
         raise InvalidField("policy", "must be a Policy", shown(policy))
-    seed = exact_integer(seed, "seed", "must be an integer >= 0", minimum=0)
+    seed = exact_seed(seed)
     schedule = make_schedule(day, policy, seed)
     trace = _compiled(day, policy, schedule, seed) if day.queue.leg_count >= COMPILED_FROM_LEGS else None
     compiled = trace is not None

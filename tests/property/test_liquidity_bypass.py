@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liquidity import InvalidSettlement, check_settlement, resolve
+from liquidity import Cause, InvalidSettlement, Limits, check_settlement, explain_all, resolve
 from liquidity.bypass import answering
 from liquidity.bypass.branching import Branching
 from liquidity.bypass.budget import Budget
@@ -19,7 +19,17 @@ from liquidity.cutting import tightened
 from liquidity.program import make_program
 from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
-from tests.waiting import BANKS, CURRENCIES, PROFILE, balance_tables, queues, renamed_case, scaled_case, terms
+from tests.waiting import (
+    BANKS,
+    CURRENCIES,
+    PROFILE,
+    balance_tables,
+    is_valid,
+    queues,
+    renamed_case,
+    scaled_case,
+    terms,
+)
 
 SOME = settings(PROFILE, max_examples=100)
 FEW = settings(PROFILE, max_examples=25)
@@ -143,7 +153,7 @@ def branched(queue, balances, given_rates, given_terms, budget):
     """The program, and what branch and bound alone makes of it from nothing settled."""
     program = make_program(queue, make_terms(balances, **given_terms), make_rates(given_rates))
     nothing = make_state(program, np.zeros(len(program.worth), dtype=bool))
-    branching = Branching(program, tightened(program, solve_relaxation(program), lambda: True))
+    branching = Branching(program, tightened(program, solve_relaxation(program), lambda: None))
     return program, branching, branching.go_on(nothing, budget)
 
 
@@ -169,3 +179,49 @@ def test_branch_and_bound_agrees_with_the_exhaustive_search(queue, balances, giv
     exhausted = exhaust(make_columns(queue.obligations, make_terms(balances, **given_terms), make_rates(None), "value"))
     if exhausted is not None:
         assert best.worth == exhausted.worth
+
+
+def eased(balances, given_terms, reasons, less=None):
+    """Floors lowered and limits raised by what each reason names, ``less`` by one minor unit less."""
+    every = ((bank, code) for bank in BANKS for code in CURRENCIES)
+    floors = {bank: {} for bank in BANKS}
+    for bank, code in every:
+        floor, opening = given_terms["floors"].get(bank, {}).get(code, 0), balances.get(bank, {}).get(code, 0)
+        floors[bank][code] = min(floor, opening)
+    limits = given_terms["limits"]
+    bilateral = {bank: {payee: dict(row) for payee, row in rows.items()} for bank, rows in limits.bilateral.items()}
+    multilateral = {bank: dict(row) for bank, row in limits.multilateral.items()}
+    for reason in reasons:
+        by = reason.short_by - (reason is less)
+        if reason.cause is Cause.SHORT:
+            floors[reason.bank][reason.currency] -= by
+        elif reason.cause is Cause.MULTILATERAL_LIMIT:
+            multilateral[reason.bank][reason.currency] += by
+        else:
+            bilateral[reason.bank][reason.payee][reason.currency] += by
+    return {"floors": floors, "limits": Limits(bilateral, multilateral)}
+
+
+@SOME
+@given(queues(), balance_tables, terms, st.data())
+def test_in_free_order_the_reasons_are_what_the_obligation_alone_lacks(queue, balances, given_terms, data):
+    """Cured to the last minor unit it settles with what settled; one unit less anywhere, and it doesn't."""
+
+    def any_of_them(queue, balances, **options):
+        names = [one.id for one in queue if not one.held]
+        chosen = set(data.draw(st.lists(st.sampled_from(names), unique=True))) if names else ()
+        return chosen if is_valid(queue, balances, chosen, given_terms) else ()
+
+    for order in ("bypass", any_of_them):
+        answer = resolve(queue, balances, order=order, **given_terms)
+        for name, explanation in explain_all(queue, balances, answer, **given_terms).items():
+            one = next(one for one in queue if one.id == name)
+            with_it = (*answer.settled, name)
+            assert all(not (reason.ahead or reason.behind) for reason in explanation.reasons)
+            if one.held:
+                assert not explanation.reasons
+                continue
+            assert bool(explanation.reasons) >= (order == "bypass")
+            assert is_valid(queue, balances, with_it, eased(balances, given_terms, explanation.reasons))
+            for reason in explanation.reasons:
+                assert not is_valid(queue, balances, with_it, eased(balances, given_terms, explanation.reasons, reason))

@@ -134,7 +134,7 @@ def test_bounds_with_ever_more_cuts_stay_above_the_best_and_below_the_relaxation
     before = relaxed.most
     for rounds in range(4):
         left = iter(range(rounds))
-        tighter = tightened(program, relaxed, lambda left=left: next(left, None) is not None)
+        tighter = tightened(program, relaxed, lambda left=left: 0.0 if next(left, None) is None else None)
         assert tighter.rounds <= rounds
         assert best <= tighter.most <= before
         before = tighter.most
@@ -168,8 +168,17 @@ def test_a_program_too_large_for_linear_programs_keeps_its_relaxation(monkeypatc
     queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK2", 60)])
     program = program_of(queue, {"HK1": {"HKD": 90}}, {"floors": None, "limits": None})
     relaxed = solve_relaxation(program)
-    tighter = tightened(program, relaxed, lambda: True)
+    tighter = tightened(program, relaxed, lambda: None)
     assert (tighter.most, tighter.rounds) == (relaxed.most, 0)
+
+
+def test_a_round_of_cuts_without_time_for_its_linear_program_leaves_the_bound_as_it_was():
+    queue = Queue([transfer("T1", "HK1", "HK2", 80), transfer("T2", "HK1", "HK2", 60)])
+    program = program_of(queue, {"HK1": {"HKD": 90}}, {"floors": None, "limits": None})
+    relaxed = solve_relaxation(program)
+    assert tightened(program, relaxed, lambda: None).most < relaxed.most
+    tighter = tightened(program, relaxed, lambda: 1e-9)
+    assert (tighter.most, tighter.rounds, tighter.x.tolist()) == (relaxed.most, 0, relaxed.x.tolist())
 
 
 @SOME

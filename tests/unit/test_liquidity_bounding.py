@@ -216,7 +216,16 @@ class TestLargeQueues:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tightness", "loose"), ("objective", "priority"), ("largest", -1), ("largest", True), ("largest", 1.5)],
+    [
+        ("tightness", "loose"),
+        ("objective", "priority"),
+        ("largest", -1),
+        ("largest", True),
+        ("largest", 1.5),
+        ("time_limit_s", -1),
+        ("time_limit_s", float("nan")),
+        ("time_limit_s", "x"),
+    ],
 )
 def test_an_argument_that_is_none_is_refused_by_name(field, value):
     with pytest.raises(InvalidField) as refused:

@@ -23,7 +23,7 @@ from liquidity import (
     compiling,
     resolve,
 )
-from liquidity.bypass import branching
+from liquidity.bypass import branching, rounding
 from liquidity.bypass.annealing import annealed, melted
 from liquidity.bypass.budget import make_budget
 from liquidity.bypass.mixed import make_mixed, solve_mixed
@@ -194,6 +194,24 @@ def test_melting_finds_much_more_than_repair_and_the_same_for_a_seed():
     assert melted(mender, relaxed.x > 0.5, relaxed.prices, make_budget(None, 8).part(0), 5) is None
 
 
+def test_a_window_is_decided_by_a_program_only_where_time_is_left_for_one(monkeypatch):
+    program = program_of(*random_queue(6, count=400))
+    relaxed = solve_relaxation(program)
+    solved, asked = rounding.solve_part, []
+
+    def solve_part(part, binary, **options):
+        asked.append(len(binary))
+        return solved(part, binary, **options)
+
+    monkeypatch.setattr(rounding, "solve_part", solve_part)
+    for least, begun in ((0.0, True), (1.0, False)):
+        asked.clear()
+        monkeypatch.setattr(rounding, "LEAST_SECONDS", least)
+        chosen = rounding.relax_and_fix(program, relaxed, make_budget(60, None), gap=3e-4)
+        assert any(asked) == begun
+        assert chosen.sum() > len(chosen) // 10
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_hundred_obligations_end_with_proof_at_the_optimum_of_highs(seed):
     queue, balances = random_queue(seed, banks=8, count=110, pvp=0.3)
@@ -357,9 +375,26 @@ def test_a_resolver_of_ones_own_that_overdraws_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (None, InvalidField),
+        ("T", InvalidField),
+        (7, InvalidField),
+        ([["T"]], InvalidSettlement),
+        ([7], InvalidSettlement),
+    ],
+)
+def test_a_resolver_of_ones_own_that_returns_no_ids_is_refused(answer, error):
+    queue = Queue([transfer("T", "HK1", "TH1", 5)])
+    with pytest.raises(error):
+        resolve(queue, {"HK1": {"HKD": 5}}, order=lambda *_, **__: answer)
+
+
+@pytest.mark.parametrize(
     ("terms", "field"),
     [
         ({"time_limit_s": 0}, "time_limit_s"),
+        ({"time_limit_s": 10**400}, "time_limit_s"),
         ({"time_limit_s": float("nan")}, "time_limit_s"),
         ({"time_limit_s": "1"}, "time_limit_s"),
         ({"work_limit": 0}, "work_limit"),

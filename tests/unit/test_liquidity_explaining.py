@@ -82,6 +82,12 @@ def test_a_settled_and_a_held_obligation_have_no_reasons_to_wait():
     assert list(explain_all(queue, balances, answer)) == ["held"]
 
 
+def test_in_free_order_nothing_waits_before_anything():
+    obligations = [transfer(f"T{number}", "HK1", "HK2", amount) for number, amount in ((1, 60), (2, 100), (3, 1))]
+    found = reasons(obligations, {"HK1": {"HKD": 100}}, "T3", order="bypass")
+    assert found == (Reason(Cause.SHORT, "HK1", "HKD", 0, None, 1),)
+
+
 def test_an_unknown_obligation_is_refused():
     queue = Queue([])
     with pytest.raises(UnknownObligation, match="'T9'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +159,7 @@ def test_the_corridor_preset_crosses_the_border_within_opening_hours() -> None:
         ({"profile": ()}, "profile"),
         ({"profile": ((5, 5, 1.0),)}, "profile[0]"),
         ({"profile": ((5, 6, 0.0),)}, "profile"),
+        ({"sigma": 10**400}, "sigma"),
     ],
 )
 def test_traffic_that_makes_no_sense_is_refused_by_its_field(change: dict[str, object], field: str) -> None:
@@ -171,7 +173,15 @@ def test_a_bank_in_two_communities_is_refused() -> None:
         generate_queue(Traffic(communities=(("HK1", "HK2"), ("HK1",))), seed=SEED)
 
 
-@pytest.mark.parametrize("share", [-1, float("inf"), True, "1"])
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True])
+def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
+    with pytest.raises(InvalidField, match="seed"):
+        generate_queue(TWO_SIDES, seed=seed)
+    with pytest.raises(InvalidField, match="seed"):
+        generate_day(TWO_SIDES, seed=seed)
+
+
+@pytest.mark.parametrize("share", [-1, float("inf"), float("nan"), True, "1"])
 def test_a_share_of_liquidity_that_is_none_is_refused(share: object) -> None:
     queue = Queue([Obligation("T1", [Leg("HK1", "TH1", "HKD", 100)])])
     with pytest.raises(InvalidField, match="alpha"):

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("pandas")
 pytest.importorskip("tqdm")
 
+import numpy as np
 import pandas as pd
 
 from liquidity import InvalidField, Policy, Queue, Traffic, generate_day, resolve
@@ -119,6 +120,40 @@ def test_a_resolver_that_is_given_something_else_is_run_again(tmp_path: Path) ->
         pd.testing.assert_frame_equal(found, sweep(make_day, own, grid=GRID, seeds=SEEDS, progress=False))
 
 
+def test_a_file_of_results_takes_no_function_that_it_could_not_know_again(tmp_path: Path) -> None:
+    """All lambdas of a module look alike, and all that one function defines."""
+    path, nobody = tmp_path / "sweep.jsonl", lambda *_, **__: ()
+    own = Policy.gridlock(nobody, every_s=1800)
+    assert len(sweep(make_day, {"own": own}, grid=GRID, progress=False)) == len(GRID["alpha"])
+    for policy in (own, Policy.gridlock(partial(partial(nobody, 1), 2), every_s=1800)):
+        with pytest.raises(InvalidField, match=r"policies.own: .*<lambda>"):
+            sweep(make_day, {"own": policy}, grid=GRID, results=path, progress=False)
+    with pytest.raises(InvalidField, match="make_day"):
+        sweep(lambda seed: make_day(seed=seed), POLICIES, results=path, progress=False)
+    assert not path.exists()
+
+
+class _Days:
+    """Days of one size."""
+
+    def __init__(self, obligations: int) -> None:
+        self.obligations = obligations
+
+    def __repr__(self) -> str:
+        return f"_Days({self.obligations})"
+
+    def make(self, seed: int) -> Day:
+        return generate_day(replace(SMALL, obligations=self.obligations), seed=seed)
+
+
+def test_methods_of_different_objects_are_different_functions(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    sweep(_Days(50).make, POLICIES, results=path, progress=False)
+    sweep(_Days(50).make, POLICIES, results=path, progress=False)
+    with pytest.raises(InvalidField, match="results"):
+        sweep(_Days(60).make, POLICIES, results=path, progress=False)
+
+
 def test_a_line_that_was_cut_off_is_run_again_and_nothing_else_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     whole = _sweep(results=path)
@@ -172,12 +207,29 @@ def test_a_file_that_holds_no_results_is_refused_and_left_alone(tmp_path: Path, 
         {"grid": {"alpha": [1, 1]}},
         {"grid": {"seed": [1]}},
         {"grid": {"alpha": [object()]}},
+        {"grid": {"alpha": 0.5}},
+        {"grid": {"alpha": "1"}},
+        {"grid": [1]},
         {"seeds": ()},
+        {"seeds": 1},
+        {"seeds": (-1,)},
+        {"seeds": (1.5,)},
+        {"seeds": ("a",)},
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(named: dict[str, Any]) -> None:
     with pytest.raises(InvalidField):
         _sweep(**named)
+
+
+def test_arrays_of_parameters_and_seeds_are_lists_of_them() -> None:
+    frame = _sweep(grid={"alpha": np.array([0.0, 1.0])}, seeds=np.arange(1, 3))
+    pd.testing.assert_frame_equal(frame, _sweep(grid={"alpha": [0.0, 1.0]}, seeds=(1, 2)))
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    with pytest.raises(InvalidField, match="policies"):
+        sweep(make_day, [Policy.queue(), "fifo"], progress=False)  # type: ignore[list-item]
 
 
 def test_policies_of_the_same_name_are_refused() -> None:
