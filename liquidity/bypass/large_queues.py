@@ -11,7 +11,7 @@ import numpy as np
 from liquidity.arrays import Bools, Int64s, QueueArrays
 from liquidity.bypass.answering import COMPILED_FROM_LEGS, Best, worth_kept
 from liquidity.bypass.budget import Budget
-from liquidity.bypass.columns import make_columns, worths
+from liquidity.bypass.columns import make_columns, urgency, worths
 from liquidity.bypass.search import Found, bound_of, search
 from liquidity.bypass.wide import coarsen, exact_bound, is_valid
 from liquidity.elimination import eliminate
@@ -77,7 +77,10 @@ def _judged(
 def classes_of(queue: Queue) -> Int64s:
     """Per arrival number its class of priority: 0 the most urgent, at most :data:`MOST_CLASSES` of them."""
     arrays = queue.arrays()
-    assert arrays is not None
+    if arrays is None:
+        ranks = [urgency(one) for one in queue]
+        place = {rank: min(at, MOST_CLASSES - 1) for at, rank in enumerate(sorted(set(ranks)))}
+        return np.array([place[rank] for rank in ranks], dtype=np.int64)
     own = np.full(len(queue), NO_PRIORITY) if arrays.priority is None else arrays.priority
     if arrays.leg_priority is not None and len(queue):
         per_leg = np.where(arrays.leg_priority == NO_PRIORITY, own[arrays.leg_obligation], arrays.leg_priority)
@@ -141,9 +144,13 @@ def _searched_coarsely(
 ) -> Best:
     obligations = queue.obligations
     columns = make_columns(obligations, terms, rates, objective)
-    coarse = coarsen(columns)
     empty = np.zeros(len(columns.columns), dtype=np.bool_)
-    found = search(coarse.program, empty, budget, seed, jobs)
+    if objective == "priority":
+        coarse = coarsen(make_columns(obligations, terms, rates, "value"))
+        found = _by_class(coarse.program, classes_of(queue)[coarse.program.number], empty, budget, seed, jobs)
+    else:
+        coarse = coarsen(columns)
+        found = search(coarse.program, empty, budget, seed, jobs)
     chosen = found.chosen.tolist()
     first = [start[column.number] for column in columns.columns]
 

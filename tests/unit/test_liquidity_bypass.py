@@ -315,6 +315,22 @@ def test_amounts_of_any_size_are_searched_exactly(scale):
     assert reference.objective * scale <= answer.upper_bound
 
 
+def test_amounts_of_any_size_are_searched_class_by_class():
+    settled = []
+    for scale in (1, 2**70):
+        drawn, balances = random_queue(2, count=250, scale=scale)
+        queue = Queue([replace(one, priority=(1, 2, None)[at % 3]) for at, one in enumerate(drawn)])
+        answer = resolve(queue, balances, order="bypass", objective="priority", work_limit=60)
+        chosen = set(answer.settled)
+        per_class = dict.fromkeys((1, 2, None), 0)
+        for one in queue:
+            per_class[one.priority] += sum(leg.amount for leg in one.legs if one.id in chosen) // scale
+        settled.append(list(per_class.values()))
+    exact, coarse = settled
+    assert coarse[0] >= exact[0] * 99 // 100
+    assert all(own >= other * 9 // 10 for own, other in zip(coarse, exact, strict=True))
+
+
 def test_limits_and_floors_hold_in_a_search():
     queue, balances = random_queue(5)
     limits = Limits(
