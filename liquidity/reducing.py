@@ -41,6 +41,26 @@ class Reduced:
     settled_worth: int
 
 
+def in_largest_units(program: Program) -> Program:
+    """The same program, each row and the worths counted in the greatest common divisor of what stands there.
+
+    Rooms are rounded down: whole obligations can use no more. Amounts in other units make the same program, so that a
+    search finds the same.
+    """
+    unit = np.zeros(len(program.room), dtype=np.int64)
+    np.gcd.at(unit, program.row, program.change)
+    unit = np.maximum(unit, 1)
+    worth_unit = max(1, int(np.gcd.reduce(program.worth, initial=0)))
+    return replace(
+        program,
+        change=program.change // unit[program.row],
+        room=program.room // unit,
+        outflow=program.outflow // unit,
+        worth=program.worth // worth_unit,
+        worth_scale=program.worth_scale * worth_unit,
+    )
+
+
 def restricted(program: Program, columns: Int64s, room: Int64s) -> Program:
     """The program of some columns (ascending) within ``room``, which may be negative."""
     sizes = np.diff(program.start)[columns]

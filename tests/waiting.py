@@ -33,6 +33,24 @@ def day_of(*timed, **extra):
 
 # -- drawn at random --------------------------------------------------------------------------------------------------
 
+
+def random_queue(seed, banks=12, count=400, scale=1, pvp=0.1):
+    """Single transfers and PvPs between banks of unlike size, with a little liquidity each."""
+    draw = np.random.default_rng(seed)
+    weight = 1 / np.arange(1, banks + 1)
+    obligations = []
+    for number in range(count):
+        payer, payee = (f"B{at}" for at in draw.choice(banks, 2, replace=False, p=weight / weight.sum()))
+        code = ("HKD", "THB")[int(draw.integers(2))]
+        amount = int(np.exp(draw.normal(6, 1.2))) * scale + scale
+        legs = [Leg(payer, payee, code, amount)]
+        if draw.random() < pvp:
+            legs.append(Leg(payee, payer, "THB" if code == "HKD" else "HKD", amount + scale))
+        obligations.append(Obligation(f"T{number}", legs, int(draw.integers(3))))
+    balances = {f"B{at}": dict.fromkeys(("HKD", "THB"), int(draw.integers(2000)) * scale) for at in range(banks)}
+    return Queue(obligations), balances
+
+
 priorities = st.none() | st.integers(-1, 2)
 
 

@@ -9,6 +9,8 @@ what the large ones leave.
 
 It takes rounds. After each, rows that are still overdrawn get dearer, until nothing is. Small queues are also melted:
 one long round with heat enough to decide all but the largest obligations anew, whose set is then mended with little.
+Where accounts have less than a payment, no mending helps: there overdrafts are dear from the first, so that one melting
+in a hundred overdraws nothing, and short rounds from a little heat then make the best set better.
 Fractions guide; whether a set may settle is decided in exact integers.
 """
 
@@ -16,14 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 
 from liquidity.arrays import Bools, Floats, Int32s, Int64s
 from liquidity.bypass.budget import Budget
 from liquidity.bypass.kernels import slack_of
-from liquidity.bypass.state import Mender, State, made_valid
+from liquidity.bypass.state import Mender, State, better, made_valid
 from liquidity.compiling import compiled
 from liquidity.program import Program
 
@@ -36,8 +37,17 @@ COLD = 0.0005
 
 MELTING_HEATS = (2.0, 8.0)
 MELTING_FLIPS = 1500
-MELTINGS = 50
+TURNS = 50
 """Where melting begins, by turns; how long it takes, per column; how often it is done at most: more seldom help."""
+
+STRICT = ((16.0, 16.0), (16.0, 32.0), (16.0, 64.0), (4.0, 64.0))
+AGAIN = ((1.0, 16.0), (2.0, 16.0), (4.0, 16.0), (2.0, 64.0), (4.0, 64.0)) * 8
+"""Heat and price: of the meltings of a turn in which overdrafts are dear, and of the short rounds after them."""
+
+STRICT_BELOW = 0.8
+SELDOM = 4
+"""Overdrafts are dear from the first where mending finds sets worth less than this share of the bound; it then has only
+every so manieth turn."""
 
 MENDING_HEATS = (0.1, 0.5, 2.0)
 """What melting leaves overdrawn is mended with the first of these that does."""
@@ -142,21 +152,49 @@ def _flipped(
     return overdrawn
 
 
-def melted(mender: Mender, begin: Bools, prices: Floats, budget: Budget, seed: int) -> State | None:
-    """The best of many sets, each melted from ``begin`` and mended; as :func:`annealed`."""
-    program = mender.program
-    scaled = _scaled(program, mender.scale, prices)
-    price = np.full(len(program.room), PRICE)
-    best: State | None = None
-    for number, hot in zip(range(MELTINGS), cycle(MELTING_HEATS), strict=False):
-        if not budget.granted():
-            return best
-        chosen = begin.copy()
-        _flipped(program, scaled, price, chosen, hot, MELTING_FLIPS * len(chosen), seed + number)
-        state = annealed(mender, chosen, prices, budget, seed + number, MENDING_HEATS)
-        if state is not None and (best is None or state.worth > best.worth):
-            best = state
-    return best
+class Melting:
+    """Sets melted from ``begin``, mended or not, and short rounds from the best, turn by turn.
+
+    ``prices`` as for :func:`annealed`; ``bound``: no set is worth more.
+    """
+
+    def __init__(self, mender: Mender, begin: Bools, prices: Floats, bound: int, seed: int) -> None:
+        self._mender, self._begin, self._prices, self._bound, self._seed = mender, begin, prices, bound, seed
+        self._scaled = _scaled(mender.program, mender.scale, prices)
+        self._rounds = self._turns = 0
+        self._is_poor = False
+
+    def go_on(self, best: State, budget: Budget, turns: int) -> State:
+        """``best``, or a better set found within the budget and so many turns."""
+        for _ in range(turns):
+            if not budget.granted():
+                break
+            best = self._turn(best, budget)
+        return best
+
+    def _turn(self, best: State, budget: Budget) -> State:
+        hot = MELTING_HEATS[self._turns % len(MELTING_HEATS)]
+        if not self._is_poor or self._turns % SELDOM == 0:
+            melt = self._cooled(self._begin, hot, PRICE, MELTING_FLIPS)
+            mended = annealed(self._mender, melt, self._prices, budget, self._seed + self._turns, MENDING_HEATS)
+            self._is_poor = mended is None or mended.worth < STRICT_BELOW * self._bound
+            best = better(best, mended)
+        self._turns += 1
+        for heat, price in STRICT if self._is_poor else ():
+            if not budget.is_late():
+                best = better(best, made_valid(self._mender, self._cooled(self._begin, heat, price, MELTING_FLIPS)))
+        for heat, price in AGAIN:
+            if not budget.is_late():
+                again = self._cooled(best.chosen, heat, price, FLIPS_PER_COLUMN)
+                best = better(best, made_valid(self._mender, again))
+        return best
+
+    def _cooled(self, start: Bools, hot: float, price: float, flips_per_column: int) -> Bools:
+        chosen, program = start.copy(), self._mender.program
+        self._rounds += 1
+        flips, price_of_each = flips_per_column * len(chosen), np.full(len(program.room), price)
+        _flipped(program, self._scaled, price_of_each, chosen, hot, flips, self._seed + self._rounds)
+        return chosen
 
 
 def annealed(

@@ -17,6 +17,7 @@ from liquidity.bypass.wide import coarsen, exact_bound, is_valid
 from liquidity.elimination import eliminate
 from liquidity.model import NO_PRIORITY, Account, Queue
 from liquidity.program import SAFE_BITS, Program, make_program
+from liquidity.reducing import in_largest_units
 from liquidity.terms import Terms
 
 MOST_CLASSES = 64
@@ -43,6 +44,7 @@ def searched(
     start = fifo_kept(queue, terms)
     if program is None:
         return _searched_coarsely(queue, terms, rates, objective, budget, seed, jobs, start)
+    program = in_largest_units(program)
     flags = np.array(start, dtype=np.bool_)[program.number]
     if objective == "priority":
         found = _by_class(program, classes_of(queue)[program.number], flags, budget, seed, jobs)

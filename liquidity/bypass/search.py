@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,13 +11,13 @@ from operator import call
 import numpy as np
 
 from liquidity.arrays import Bools, Floats
-from liquidity.bypass.annealing import annealed, melted
+from liquidity.bypass.annealing import TURNS, Melting, annealed
 from liquidity.bypass.branching import Branching
 from liquidity.bypass.budget import DEFAULT_WORK, Budget
 from liquidity.bypass.mixed import Mixed, make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import SECONDS, applied, deal, improved_part
 from liquidity.bypass.rounding import MIXED_COLUMNS, relax_and_fix
-from liquidity.bypass.state import Mender, State, made_valid, make_mender, make_state
+from liquidity.bypass.state import Mender, State, better, made_valid, make_mender, make_state
 from liquidity.cutting import Tightened, tightened
 from liquidity.program import Program
 from liquidity.reducing import components, reduced
@@ -50,6 +51,9 @@ ALONE_SHARE = 0.1
 MELTING_COLUMNS = 3_000
 MELTING_SHARE = 0.3
 """Up to here annealing decides nearly everything anew, for so much of the budget; beyond, relax and fix does better."""
+
+MELTED_BELOW = 0.95
+"""Melting goes on beside the neighbourhoods while the best set is worth less than this share of the bound."""
 
 WHOLE_NODES = 20
 WHOLE_SHARE = 0.5
@@ -135,17 +139,20 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
     bound, relaxed, cut, methods = _bounded(program, budget)
     mender = make_mender(program, relaxed.margin)
     for chosen in (start, relaxed.x > 0.5, relaxed.x > 1 - 1e-6):
-        best = _best_of(best, made_valid(mender, chosen))
+        best = better(best, made_valid(mender, chosen))
     methods.append("rounded")
     if best.worth == bound or budget.is_spent():
         return _found(best, bound, relaxed, methods)
     if len(program.worth) > MIXED_COLUMNS:
-        best = _best_of(best, _started(mender, relaxed, budget, seed, None))
+        best = better(best, _started(mender, relaxed, budget, seed, None))
         return _found(best, bound, relaxed, [*methods, STARTED])
     mixed, branching = make_mixed(program), Branching(program, cut)
-    starts = [partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS]
+    melting = Melting(mender, relaxed.x > 0.5, relaxed.prices, bound, seed)
+    starts: list[Callable[[], State | None]] = [
+        partial(_started_in_part, mender, relaxed, budget, seed, gap) for gap in GAPS
+    ]
     if len(program.worth) <= MELTING_COLUMNS:
-        starts.insert(0, partial(_melted_in_part, mender, relaxed, budget, seed))
+        starts.insert(0, partial(_melted_in_part, melting, best, budget))
     if branching.is_able:
         starts.insert(0, partial(_whole, mender, mixed, budget))
         best = _branched(branching, best, budget, BRANCHING_SHARE)
@@ -154,10 +161,10 @@ def _searched(program: Program, start: Bools, budget: Budget, seed: int, jobs: i
         with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
             in_turn = budget.work is not None  # so that what one takes is left to the next, whatever the threads
             for state in (map if in_turn else threads.map)(call, starts):
-                best = _best_of(best, state)
+                best = better(best, state)
                 if best.worth == bound:
                     break
-            best = _neighbourhoods(mixed, best, bound, branching, budget, seed, threads, max(1, jobs))
+            best = _neighbourhoods(mixed, best, bound, branching, melting, budget, seed, threads, max(1, jobs))
     if branching.has_begun:
         methods.append(BRANCHED)
     return _found(best, min(bound, branching.bound), relaxed, methods)
@@ -183,12 +190,12 @@ def _started_in_part(mender: Mender, relaxed: Relaxation, budget: Budget, seed: 
     return state
 
 
-def _melted_in_part(mender: Mender, relaxed: Relaxation, budget: Budget, seed: int) -> State | None:
-    """What melting makes of the rounded relaxation within a part of the budget."""
+def _melted_in_part(melting: Melting, best: State, budget: Budget) -> State:
+    """What melting makes of the best set within a part of the budget."""
     part = budget.part(MELTING_SHARE)
-    state = melted(mender, relaxed.x > 0.5, relaxed.prices, part, seed)
+    best = melting.go_on(best, part, TURNS)
     budget.used += part.used
-    return state
+    return best
 
 
 def _whole(mender: Mender, mixed: Mixed, budget: Budget) -> State | None:
@@ -209,16 +216,12 @@ def _branched(branching: Branching, best: State, budget: Budget, share: float) -
     return best
 
 
-def _best_of(one: State, other: State | None) -> State:
-    """The one worth more; the first where they are worth the same."""
-    return other if other is not None and other.worth > one.worth else one
-
-
 def _neighbourhoods(
     mixed: Mixed,
     best: State,
     bound: int,
     branching: Branching,
+    melting: Melting,
     budget: Budget,
     seed: int,
     threads: ThreadPoolExecutor,
@@ -226,22 +229,27 @@ def _neighbourhoods(
 ) -> State:
     """The best set after searching parts of it, :data:`WIDTH` at a time, until the budget ends or the bound is met.
 
-    Branch and bound goes on beside them: by the clock until they are done, else for so many calls.
+    Branch and bound, and of small programs melting, go on beside them: by the clock until they are done, else for so
+    many calls.
     """
     program, draw = branching.program, np.random.default_rng(seed)
-    share = min(1.0, jobs / (WIDTH + 1))
     while not budget.is_spent() and best.worth < bound and not branching.is_ended:
+        is_melted = len(program.worth) <= MELTING_COLUMNS and best.worth < MELTED_BELOW * bound
+        share = min(1.0, jobs / (WIDTH + 1 + is_melted))
         seconds = budget.seconds_left(share, SECONDS)
         beside = Budget(None, CALLS_BESIDE)
         if seconds is not None:
             beside = Budget(seconds if jobs > 1 else seconds * ALONE_SHARE, None)
         branched = threads.submit(branching.go_on, best, beside)
+        melting_beside = Budget(beside.seconds, beside.work)
+        melted = threads.submit(melting.go_on, best, melting_beside, TURNS if is_melted else 0)
         solve = partial(improved_part, mixed, program, best, WIDTH, seconds)
         for part in threads.map(solve, deal(len(program.worth), WIDTH, draw)):
             budget.take()
-            best = _best_of(best, None if part is None else applied(program, best, part))
+            best = better(best, None if part is None else applied(program, best, part))
         if seconds is not None:
             beside.end()
-        best = _best_of(best, branched.result())
-        budget.used += beside.used
+            melting_beside.end()
+        best = better(better(best, branched.result()), melted.result())
+        budget.used += beside.used + melting_beside.used
     return best

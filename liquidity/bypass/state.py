@@ -73,3 +73,8 @@ def made_valid(mender: Mender, chosen: Bools) -> State | None:
         return None
     fill(program.start, program.row, program.change, mender.largest_first, chosen, slack, FILL_PASSES)
     return State(chosen, slack, int(worth_of(program.worth, chosen)))
+
+
+def better(one: State, other: State | None) -> State:
+    """The one worth more; the first where they are worth the same."""
+    return other if other is not None and other.worth > one.worth else one
