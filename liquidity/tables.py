@@ -262,12 +262,13 @@ def _queue(table: Table, whose: Int64s, ids: list[str]) -> tuple[Queue, Int64s, 
     arrival_s = per_obligation("time", seconds(table, "time"))
     place: Int64s | slice = slice(None)
     rows: Int64s | slice = slice(None)
+    by_time = whose
     if np.any(np.diff(arrival_s) < 0) or np.any(np.diff(whose) < 0):
         place = np.argsort(arrival_s, kind="stable")
         rank = np.empty_like(place)
         rank[place] = np.arange(len(place))
-        whose = rank[whose]
-        rows = np.argsort(whose, kind="stable")
+        by_time = rank[whose]
+        rows = np.argsort(by_time, kind="stable")
         ids = [ids[number] for number in place.tolist()]
     options: dict[str, Any] = {}
     if "priority" in table:
@@ -296,7 +297,7 @@ def _queue(table: Table, whose: Int64s, ids: list[str]) -> tuple[Queue, Int64s, 
         payee=bank[table.rows :][rows],
         currency=currency[rows],
         amount=integers(table, "amount", _AMOUNT, minimum=1)[rows],
-        obligation=whose[rows],
+        obligation=by_time[rows],
         ids=ids,
         **options,
     )

@@ -86,3 +86,13 @@ def test_whatever_a_file_holds_it_is_a_day_or_refused(content: bytes) -> None:
         path.write_bytes(b"id,time,payer,payee,currency,amount\n" + content)
         with contextlib.suppress(InvalidField):
             assert isinstance(read_day(path), Day)
+
+
+@given(day=_days(), data=st.data())
+def test_the_rows_of_a_day_may_stand_in_any_order(day: Day, data: st.DataObject) -> None:
+    """Only the legs of one obligation, and obligations of one second, stay in their order."""
+    legs, balances = frames_of_day(day)
+    order = data.draw(st.permutations(range(len(legs))))
+    of_second = {second: iter(np.flatnonzero(legs["time"] == second)) for second in set(legs["time"])}
+    shuffled = legs.iloc[[next(of_second[legs["time"].iloc[row]]) for row in order]]
+    _assert_same(day_of_frames(shuffled, balances), day)
