@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -84,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "simulate":
-            print(run_simulate(options))
-            return 0
+            return _answered(run_simulate(options))
         case = read_case(options.case)
         started = time.perf_counter()
         resolution = resolve(
@@ -104,7 +104,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LiquidityError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
-    print(answer_json(resolution, elapsed_s))
+    return _answered(answer_json(resolution, elapsed_s))
+
+
+def _answered(answer: str) -> int:
+    """Print the answer; the exit code."""
+    try:
+        print(answer, flush=True)
+    except OSError as error:  # a full disk, or a pipe's reader that has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at the end fails once more
+        print(f"cannot write the answer: {error.strerror}", file=sys.stderr)
+        return EXIT_REFUSED
     return 0
 
 

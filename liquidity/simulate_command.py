@@ -186,7 +186,10 @@ def _hours(text: str) -> tuple[str, int, int]:
     parts = span.split("-")
     if not (currency and found and len(parts) == 2):
         raise _refuse("CURRENCY=HH:MM-HH:MM", text)
-    return currency, _clock(parts[0]), _clock(parts[1])
+    opening, closing = _clock(parts[0]), _clock(parts[1])
+    if closing <= opening:
+        raise _refuse("CURRENCY=HH:MM-HH:MM with the closing after the opening", text)
+    return currency, opening, closing
 
 
 def _rate(text: str) -> tuple[str, Fraction]:

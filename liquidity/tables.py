@@ -51,6 +51,8 @@ NAMES = ("payer", "payee", "currency", "bank")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 """Files that end so are Parquet, all others CSV."""
 
+_CSV = "a CSV file in UTF-8 with commas between its columns"
+
 _AMOUNT = "must be an integer > 0 (minor units)"
 _INTEGER = "must be an integer"
 
@@ -183,7 +185,10 @@ def _read(path: str | Path, label: str, columns: Sequence[str]) -> Any:
         table = pyarrow.csv.read_csv(str(path), convert_options=as_text)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidField(label, f"cannot read {shown(str(path))}: {shown(reason)}") from None
+        kind = "" if isinstance(error, OSError) else f" as {'Parquet' if _is_parquet(path) else _CSV}"
+        raise InvalidField(label, f"cannot read {shown(str(path))}{kind}: {shown(reason)}") from None
+    if table.num_columns == 1:
+        raise InvalidField(label, f"must be {_CSV}", f"one column {shown(table.column_names[0])}")
     trimmed = [
         pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column for column in table.columns
     ]

@@ -1,6 +1,7 @@
 """Case files and the command line: right answers as JSON, wrong cases refused in one line that names the field."""
 
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -205,16 +206,24 @@ def test_fifo_is_the_default_order(capsys):
     assert json.loads(capsys.readouterr().out)["settled"] == []
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "liquidity", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+def run(*arguments, stdout=subprocess.PIPE):
+    command = [sys.executable, "-m", "liquidity", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
 
 
 def test_the_module_answers_as_a_program():
     done = run("resolve", str(EXAMPLES / "gridlock-hkd-thb.json"))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["settled_count"] == 4
+
+
+def test_an_answer_that_nobody_reads_ends_with_exit_code_2_and_one_line():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run("resolve", str(EXAMPLES / "gridlock-hkd-thb.json"), stdout=writer)
+    os.close(writer)
+    assert done.returncode == 2
+    assert done.stderr == "cannot write the answer: Broken pipe\n"
 
 
 def test_a_malformed_case_ends_with_exit_code_2_and_one_line(tmp_path):

@@ -85,7 +85,6 @@ def test_hours_and_rates_are_passed_on(capfd: pytest.CaptureFixture[str], tmp_pa
         [DAY, "--policy", "queue", "--at", "12:00"],
         ["nowhere.csv"],
         [DAY, "--balances", DAY],
-        [DAY, "--hours", "HKD=18:00-08:00"],
         [DAY, "--out", "nowhere/at/all.csv"],
     ],
 )
@@ -107,6 +106,7 @@ def test_what_cannot_be_done_ends_with_one_line_and_exit_code_two(
         ["--at", "25 o'clock"],
         ["--hours", "HKD"],
         ["--hours", "HKD=8-18"],
+        ["--hours", "HKD=18:00-08:00"],
         ["--rate", "THB=0.2"],
         ["--rate", "THB=1/0"],
         ["--seed", "-1"],

@@ -176,6 +176,14 @@ def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path, content:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("content", [GOOD.replace(",", ";").encode(), GOOD.replace(",", "\t").encode(), b"\xff\xfe"])
+def test_a_csv_file_of_another_kind_is_told_what_it_must_be(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "day.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidField, match="a CSV file in UTF-8 with commas between its columns"):
+        read_day(path)
+
+
 def test_a_file_that_isnt_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidField, match="cannot read"):
         read_day(tmp_path / "nowhere.csv")
