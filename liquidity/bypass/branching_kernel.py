@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from liquidity.arrays import Int64s
-from liquidity.bypass.simplex import solve
+from liquidity.bypass.simplex import set_prices, solve
 from liquidity.bypass.tree import FREE, Tree
 from liquidity.compiling import inner, uncounted
 
@@ -125,15 +125,23 @@ def _rounded_down(tree: Tree, numbers: Int64s) -> int:
 
 
 @inner
-def _bound(tree: Tree) -> int:
+def _bound(tree: Tree, times: int) -> int:
     """What no set with what is fixed is worth more than, at the present prices, rounded down; sets the margins.
+
+    ``times`` 1; or 0 for nothing being worth anything, so that below 0 no set with what is fixed may settle.
 
     Place by place, with carries: one column's products with the digits of a place add up in 64 bits.
     """
     at, digits, sums, part = tree.at[0], tree.digits, tree.sums, tree.part
     places, count = len(part), len(tree.rows)
     mask = (1 << at.digit) - 1
-    unit, dearest = 2.0 ** (at.digit * at.point), 2.0 ** (at.digit * places) * (1 - 1e-9)
+    dearest, highest = 2.0 ** (at.digit * places) * (1 - 1e-9), 0.0
+    for number in range(count):
+        highest = max(highest, tree.rows[number].price * tree.rows[number].price_unit)
+    at.point = places - 1
+    while at.point > 0 and highest * 2.0 ** (at.digit * at.point) > dearest:
+        at.point -= 1
+    unit = 2.0 ** (at.digit * at.point)
     for place in range(len(sums)):
         sums[place] = 0
     for number in range(count):
@@ -147,7 +155,7 @@ def _bound(tree: Tree) -> int:
         column = tree.columns[number]
         value = 0
         for place in range(places):
-            value += column.worth if place == at.point else 0
+            value += times * column.worth if place == at.point else 0
             for entry in range(column.start, column.stop):
                 value -= tree.by_column[entry].change * digits[place, tree.by_column[entry].other]
             part[place] = value & mask
@@ -260,8 +268,12 @@ def _branching_column(tree: Tree) -> int:
         if not _is_possible(tree):
             _learn(tree, at.best_worth if new else at.bound)
             return -1
-        solve(tree, (at.best_worth + 0.5 * at.step) / at.unit)
-        bound = _bound(tree)
+        if not solve(tree, (at.best_worth + 0.5 * at.step) / at.unit):
+            if _bound(tree, 0) < 0:
+                _learn(tree, at.best_worth if new else at.bound)
+                return -1
+            set_prices(tree)
+        bound = _bound(tree, 1)
         if new:
             _learn(tree, max(bound, at.best_worth))
         new = False

@@ -90,12 +90,8 @@ def _farthest_out(tree: Tree) -> int:
 
 
 @inner
-def _set_ratios(tree: Tree, at: int, sign: float) -> float:
-    """What each variable moves the one at this place by, and how far the price may go before it wants to move.
-
-    The farthest of those is returned, −1 if none does.
-    """
-    farthest = -1.0
+def _set_ratios(tree: Tree, at: int, sign: float) -> None:
+    """What each variable moves the one at this place by, and how far the price may go before it wants to move."""
     for number in range(len(tree.variables)):
         one = tree.variables[number]
         one.ratio = np.inf
@@ -108,8 +104,6 @@ def _set_ratios(tree: Tree, at: int, sign: float) -> float:
             continue
         if sign * one.entry > LEAST_PIVOT if one.is_high else sign * one.entry < -LEAST_PIVOT:
             one.ratio = abs(one.cost / one.entry)
-            farthest = max(farthest, one.ratio)
-    return farthest
 
 
 @inner
@@ -165,11 +159,18 @@ def _pivot(tree: Tree, at: int, number: int) -> None:
 
 
 @inner
-def _set_prices(tree: Tree, at: int, step: float) -> None:
-    """The prices of the present basis, after such a step of the variable at a place."""
+def set_prices(tree: Tree) -> None:
+    """The prices of the present basis."""
     columns = len(tree.columns)
     for row in range(len(tree.rows)):
-        tree.rows[row].price = max(0.0, step * tree.inverse[row, at] - tree.variables[columns + row].cost)
+        tree.rows[row].price = max(0.0, -tree.variables[columns + row].cost)
+
+
+@inner
+def _set_ray(tree: Tree, at: int, sign: float) -> None:
+    """The prices that all move by when the variable at a place is out of reach."""
+    for row in range(len(tree.rows)):
+        tree.rows[row].price = max(0.0, sign * tree.inverse[row, at])
 
 
 @inner
@@ -240,8 +241,11 @@ def _compute_afresh(tree: Tree) -> None:
 
 
 @inner
-def solve(tree: Tree, at_least: float) -> None:
-    """Set the prices of the relaxation with what is fixed; those first found that prove it worth less will do."""
+def solve(tree: Tree, at_least: float) -> bool:
+    """Set the prices of the relaxation with what is fixed; those first found that prove it worth less will do.
+
+    False where nothing may settle: then by these prices what is used costs more than all the room there is.
+    """
     if tree.at[0].steps >= AFRESH:
         _compute_afresh(tree)
     _place(tree)
@@ -255,11 +259,11 @@ def solve(tree: Tree, at_least: float) -> None:
         bound = low if rises else high
         out = abs(tree.value[at] - bound)
         sign = 1.0 if rises else -1.0
-        farthest = _set_ratios(tree, at, sign)
+        _set_ratios(tree, at, sign)
         number = _nearest(tree)
         while number >= 0:  # each turn but the last takes one out
             one = tree.variables[number]
-            if number >= len(tree.columns) or out <= abs(one.entry):
+            if number >= len(tree.columns) or out <= abs(one.entry) + FEASIBLE:
                 break
             out -= abs(one.entry)  # even at its other bound it doesn't bring the basic one home: flip it and go on
             _load(tree, number)
@@ -267,9 +271,9 @@ def solve(tree: Tree, at_least: float) -> None:
             one.is_high = not one.is_high
             one.ratio = np.inf
             number = _nearest(tree)
-        if number < 0:  # out of reach: at a price high enough nothing is worth as much as asked for
-            _set_prices(tree, at, sign * (max(0.0, farthest) + 2.0 * (worth - at_least) / max(out, FEASIBLE)))
-            return
+        if number < 0:
+            _set_ray(tree, at, sign)
+            return False
         one = tree.variables[number]
         _load(tree, number)
         change = (tree.value[at] - bound) / tree.entering[at]
@@ -277,4 +281,5 @@ def solve(tree: Tree, at_least: float) -> None:
         tree.value[at] = (1.0 if one.is_high else 0.0) + change
         tree.variables[tree.basic[at]].is_high = bound == 1.0
         _pivot(tree, at, number)
-    _set_prices(tree, 0, 0.0)
+    set_prices(tree)
+    return True

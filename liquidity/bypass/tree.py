@@ -104,16 +104,14 @@ AT = np.dtype(
     align=True,
 )
 """How far the search has come; the first ``own`` rows are the program's, the others cuts; all worths, ``best_worth``
-rounded down among them, are multiples of ``step``. Prices are counted in ``2 ** -(digit * point)`` and cut into digits
-of ``digit`` bits. ``steps`` since the inverse was computed, and the ``unit`` of scaled worths."""
+rounded down among them, are multiples of ``step``. Prices are cut into digits of ``digit`` bits, ``point`` of them
+behind the point: as many as the highest leaves. ``steps`` since the inverse was computed, and the ``unit`` of scaled
+worths."""
 
-FRACTION_BITS = 45
 PRICE_BITS = 60
-"""Of a price: bits behind the point, and all together."""
-
 DIGIT_BITS = 15
 PRODUCT_BITS = 61
-"""Of a digit: at most so many bits, and no more than a digit times what a column uses may take."""
+"""Of a price and of a digit: at most so many bits; of a digit no more than, times what a column uses, so many."""
 
 
 class Tree(NamedTuple):
@@ -157,10 +155,7 @@ def make_tree(program: Program, own: int, best_worth: int) -> Tree | None:
     digit = min(DIGIT_BITS, PRODUCT_BITS - int(np.ceil(np.log2(widest + 1))))
     if digit < 1:
         return None
-    dearest = int(np.ceil(np.log2(max(2.0, 16 * float((program.worth[owner] / size).max(initial=0.0))))))
-    before = min(-(-dearest // digit), PRICE_BITS // digit)
-    point = min(-(-FRACTION_BITS // digit), PRICE_BITS // digit - before)
-    places = before + point
+    places = PRICE_BITS // digit
 
     columns = np.zeros(count, dtype=COLUMN)
     columns["worth"], columns["fixed"] = program.worth, FREE
@@ -191,7 +186,7 @@ def make_tree(program: Program, own: int, best_worth: int) -> Tree | None:
     at = np.zeros(1, dtype=AT)
     at["best_worth"], at["step"] = best_worth // step * step, step
     at["line"], at["own"], at["unit"] = rows, own, unit
-    at["digit"], at["point"] = digit, point
+    at["digit"] = digit
     return Tree(
         columns=columns,
         rows=table,

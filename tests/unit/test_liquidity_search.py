@@ -11,13 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from liquidity import Queue, check_settlement, compiling, resolve
+from liquidity import Leg, Obligation, Queue, check_settlement, compiling, resolve
 from liquidity.bypass import branching, rounding
 from liquidity.bypass.annealing import Melting, annealed
 from liquidity.bypass.budget import make_budget
 from liquidity.bypass.mixed import make_mixed, solve_mixed
 from liquidity.bypass.neighbourhoods import applied, deal, improved_part
 from liquidity.bypass.state import made_valid, make_mender, make_state
+from liquidity.bypass.tree import make_tree
+from liquidity.cutting import tightened
 from liquidity.program import make_program
 from liquidity.relaxation import solve_relaxation
 from liquidity.terms import make_rates, make_terms
@@ -43,6 +45,31 @@ def test_what_is_found_in_all_hands_holds_together():
         assert better.worth > state.worth
         assert better.slack.min() >= 0
         state = better
+
+
+def scarce_queue(seed, banks=20, count=150):
+    """Everybody can pay a hundredth of what they owe, so that most of what is tried can't be."""
+    draw = np.random.default_rng(seed)
+    owed, obligations = np.zeros(banks, dtype=int), []
+    for number in range(count):
+        payer, payee = draw.choice(banks, 2, replace=False)
+        amount = int(np.exp(draw.normal(10, 0.5)))
+        owed[payer] += amount
+        obligations.append(Obligation(f"T{number}", [Leg(f"B{payer}", f"B{payee}", "HKD", amount)]))
+    return Queue(obligations), {f"B{bank}": {"HKD": int(owed[bank]) // 100} for bank in range(banks)}
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_to_fix_a_column_never_raises_the_bound(seed):
+    program = program_of(*scarce_queue(seed))
+    cut = tightened(program, solve_relaxation(program), lambda: None).program
+    tree = make_tree(cut, len(program.room), 0)
+    deepest = 0
+    for _ in range(500):
+        assert not branching.branch(tree, 1), "so many nodes don't end it"
+        deepest = max(deepest, int(tree.at["level"][0]))
+        assert (np.diff(tree.levels["bound"][: tree.at["level"][0]]) <= 0).all()
+    assert deepest > 5
 
 
 def test_a_set_that_overdraws_a_little_is_annealed_to_a_valid_one_worth_nearly_as_much():
