@@ -168,7 +168,7 @@ def set_prices(tree: Tree) -> None:
 
 @inner
 def _set_ray(tree: Tree, at: int, sign: float) -> None:
-    """The prices that all move by when the variable at a place is out of reach."""
+    """What all prices may move by without end, where the variable at a place is out of reach."""
     for row in range(len(tree.rows)):
         tree.rows[row].price = max(0.0, sign * tree.inverse[row, at])
 
