@@ -10,9 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liquidity.errors import LiquidityError
+from liquidity.errors import InvalidField, LiquidityError
 
 if TYPE_CHECKING:
+    from liquidity.day import Hours
     from liquidity.simulation import Policy, SimulationResult
 
 POLICIES = ("gridlock", "bypass", "queue", "rtgs", "net")
@@ -92,13 +93,11 @@ def run_simulate(options: argparse.Namespace) -> str:
 
 
 def _simulated(options: argparse.Namespace) -> str:
-    from liquidity.day import Hours
     from liquidity.simulation import simulate
     from liquidity.tables import read_day, write_result
 
-    hours = {currency: Hours(open_s, close_s) for currency, open_s, close_s in options.hours or ()}
     policy = _policy(options)
-    day = read_day(options.day, options.balances, hours=hours, rates=dict(options.rate or ()))
+    day = read_day(options.day, options.balances, hours=dict(options.hours or ()), rates=dict(options.rate or ()))
     result = simulate(day, policy, seed=options.seed)
     if options.out is not None:
         write_result(result, options.out)
@@ -181,15 +180,17 @@ def _clock(text: str) -> int:
     return second
 
 
-def _hours(text: str) -> tuple[str, int, int]:
+def _hours(text: str) -> tuple[str, Hours]:
+    from liquidity.day import Hours
+
     currency, found, span = text.partition("=")
     parts = span.split("-")
     if not (currency and found and len(parts) == 2):
         raise _refuse("CURRENCY=HH:MM-HH:MM", text)
-    opening, closing = _clock(parts[0]), _clock(parts[1])
-    if closing <= opening:
-        raise _refuse("CURRENCY=HH:MM-HH:MM with the closing after the opening", text)
-    return currency, opening, closing
+    try:
+        return currency, Hours(_clock(parts[0]), _clock(parts[1]))
+    except InvalidField:
+        raise _refuse("CURRENCY=HH:MM-HH:MM with the closing after the opening", text) from None
 
 
 def _rate(text: str) -> tuple[str, Fraction]:

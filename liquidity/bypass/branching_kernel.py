@@ -107,9 +107,9 @@ def _add(tree: Tree, place: int, value: int, factor: int) -> None:
 
 
 @inner
-def _rounded_down(tree: Tree, numbers: Int64s) -> int:
-    """Digits put together, without those behind the point; at most what 62 bits hold."""
-    digit, point = tree.at[0].digit, tree.at[0].point
+def _rounded_down(tree: Tree, numbers: Int64s, point: int) -> int:
+    """Digits put together, without the first so many, those behind the point; at most what 62 bits hold."""
+    digit = tree.at[0].digit
     carry, about = 0, 0.0
     for place in range(len(numbers)):
         value = numbers[place] + carry
@@ -128,8 +128,7 @@ def _rounded_down(tree: Tree, numbers: Int64s) -> int:
 def _bound(tree: Tree, times: int) -> int:
     """What no set with what is fixed is worth more than, at the present prices, rounded down; sets the margins.
 
-    ``times`` 1; or 0 for nothing being worth anything, so that below 0 no set with what is fixed may settle.
-
+    ``times`` 1; or 0, as if nothing were worth anything: below 0 no set with what is fixed may settle.
     Place by place, with carries: one column's products with the digits of a place add up in 64 bits.
     """
     at, digits, sums, part = tree.at[0], tree.digits, tree.sums, tree.part
@@ -138,10 +137,10 @@ def _bound(tree: Tree, times: int) -> int:
     dearest, highest = 2.0 ** (at.digit * places) * (1 - 1e-9), 0.0
     for number in range(count):
         highest = max(highest, tree.rows[number].price * tree.rows[number].price_unit)
-    at.point = places - 1
-    while at.point > 0 and highest * 2.0 ** (at.digit * at.point) > dearest:
-        at.point -= 1
-    unit = 2.0 ** (at.digit * at.point)
+    point = places - 1  # digits behind it: as many as the highest price leaves
+    while point > 0 and highest * 2.0 ** (at.digit * point) > dearest:
+        point -= 1
+    unit = 2.0 ** (at.digit * point)
     for place in range(len(sums)):
         sums[place] = 0
     for number in range(count):
@@ -155,7 +154,7 @@ def _bound(tree: Tree, times: int) -> int:
         column = tree.columns[number]
         value = 0
         for place in range(places):
-            value += times * column.worth if place == at.point else 0
+            value += times * column.worth if place == point else 0
             for entry in range(column.start, column.stop):
                 value -= tree.by_column[entry].change * digits[place, tree.by_column[entry].other]
             part[place] = value & mask
@@ -165,8 +164,8 @@ def _bound(tree: Tree, times: int) -> int:
                 sums[place] += part[place]
             _add(tree, places, value, 1)
         part[places - 1] += value << at.digit
-        column.margin = _rounded_down(tree, part)
-    return _rounded_down(tree, sums)
+        column.margin = _rounded_down(tree, part, point)
+    return _rounded_down(tree, sums, point)
 
 
 @inner
@@ -260,20 +259,26 @@ def _to_branch_on(tree: Tree) -> int:
 
 
 @inner
+def _relaxed(tree: Tree) -> int:
+    """What no set with what is fixed is worth more than, by the relaxation; −1 where none may settle."""
+    at = tree.at[0]
+    if not solve(tree, (at.best_worth + 0.5 * at.step) / at.unit):
+        if _bound(tree, 0) < 0:
+            return -1
+        set_prices(tree)
+    return _bound(tree, 1)
+
+
+@inner
 def _branching_column(tree: Tree) -> int:
     """Bound what is fixed; the column to branch on, −1 where nothing better is left."""
     at = tree.at[0]
+    if not _is_possible(tree):
+        _learn(tree, at.best_worth)
+        return -1
     fixed, new = -1, True
     while fixed < at.trail:  # each turn but the last fixes a column
-        if not _is_possible(tree):
-            _learn(tree, at.best_worth if new else at.bound)
-            return -1
-        if not solve(tree, (at.best_worth + 0.5 * at.step) / at.unit):
-            if _bound(tree, 0) < 0:
-                _learn(tree, at.best_worth if new else at.bound)
-                return -1
-            set_prices(tree)
-        bound = _bound(tree, 1)
+        bound = _relaxed(tree)
         if new:
             _learn(tree, max(bound, at.best_worth))
         new = False

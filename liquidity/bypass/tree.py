@@ -97,21 +97,21 @@ AT = np.dtype(
         ("level", np.int64),
         ("own", np.int64),
         ("digit", np.int64),
-        ("point", np.int64),
         ("steps", np.int64),
         ("unit", np.float64),
     ],
     align=True,
 )
 """How far the search has come; the first ``own`` rows are the program's, the others cuts; all worths, ``best_worth``
-rounded down among them, are multiples of ``step``. Prices are cut into digits of ``digit`` bits, ``point`` of them
-behind the point: as many as the highest leaves. ``steps`` since the inverse was computed, and the ``unit`` of scaled
-worths."""
+rounded down among them, are multiples of ``step``. Prices are cut into digits of ``digit`` bits. ``steps`` since
+the inverse was computed, and the ``unit`` of scaled worths."""
 
 PRICE_BITS = 60
+"""Of a price, before and behind the point."""
+
 DIGIT_BITS = 15
 PRODUCT_BITS = 61
-"""Of a price and of a digit: at most so many bits; of a digit no more than, times what a column uses, so many."""
+"""Of a digit: at most so many bits, and no more than a digit times what a column uses may take."""
 
 
 class Tree(NamedTuple):

@@ -148,7 +148,7 @@ def test_amounts_of_any_size_are_searched_class_by_class():
     for scale in (1, 2**70):
         drawn, balances = random_queue(2, count=250, scale=scale)
         queue = Queue([replace(one, priority=(1, 2, None)[at % 3]) for at, one in enumerate(drawn)])
-        answer = resolve(queue, balances, order="bypass", objective="priority", work_limit=60)
+        answer = resolve(queue, balances, order="bypass", objective="priority", work_limit=120)
         chosen = set(answer.settled)
         per_class = dict.fromkeys((1, 2, None), 0)
         for one in queue:
